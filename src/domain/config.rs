@@ -1,0 +1,427 @@
+//! The settings of one run: everything that decides its result, with the defaults.
+//!
+//! Each field is a dotted key of the sweep file (`train.epochs`), listed with its allowed values in
+//! [`crate::spec`]'s table; a test holds the two against each other.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Metric;
+
+/// Everything that decides what a run computes. Two runs with equal settings and equal data are the same run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunConfig {
+    /// The figure that ranks runs and picks the best epoch (`[sweep] monitor`).
+    pub monitor: Metric,
+    /// Images, masks and what their values mean.
+    pub data: DataConfig,
+    /// Which image is used for what.
+    pub split: SplitConfig,
+    /// The network.
+    pub model: ModelConfig,
+    /// What training minimises.
+    pub loss: LossConfig,
+    /// How it is minimised.
+    pub train: TrainConfig,
+    /// Random changes of the training images.
+    pub augment: AugmentConfig,
+}
+
+/// `[data]`: images, masks and what their values mean.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// Folder of images. Absolute once read; not part of a run's identity (the content is).
+    pub images: PathBuf,
+    /// Folder of masks.
+    pub masks: PathBuf,
+    /// The classes in the order of their index.
+    pub classes: Vec<ClassSpec>,
+    /// The class that is left out of foreground means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background: Option<String>,
+    /// Train on these classes alone; the others become background. Empty: all.
+    pub keep: Vec<String>,
+    /// Height and width in pixels of what the network sees.
+    pub input_size: InputSize,
+    /// How an image becomes `input_size`.
+    pub input_mode: InputMode,
+    /// Input channels.
+    pub channels: Channels,
+    /// How grey values are scaled.
+    pub normalize: Normalize,
+    /// The mask's file name without extension, with `{stem}` for the image's.
+    pub mask_name: String,
+    /// How far a mask's colour may lie from a class's colour, per channel, 0 to 255.
+    pub color_tolerance: u8,
+    /// The mask value that no figure counts and no loss sees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignore_index: Option<u32>,
+    /// Which images belong together and are never split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Groups>,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self {
+            images: PathBuf::new(),
+            masks: PathBuf::new(),
+            classes: Vec::new(),
+            background: None,
+            keep: Vec::new(),
+            input_size: InputSize([128, 128]),
+            input_mode: InputMode::Resize,
+            channels: Channels::Auto,
+            normalize: Normalize::Image,
+            mask_name: "{stem}".into(),
+            color_tolerance: 0,
+            ignore_index: None,
+            groups: None,
+        }
+    }
+}
+
+/// One class: its name and what stands for it in a mask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassSpec {
+    /// The name used in every table and chart.
+    pub name: String,
+    /// The mask's value; the class's place in the list when neither this nor `color` is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<u32>,
+    /// The mask's colour as `#rrggbb`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub color: Option<String>,
+}
+
+/// A CSV file that says which images belong together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Groups {
+    /// The CSV file.
+    pub file: PathBuf,
+    /// Its column of image file names.
+    pub image: String,
+    /// Its column of group names.
+    pub group: String,
+}
+
+/// `[height, width]` in pixels; a single number in the sweep file means a square.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "SizeText", into = "SizeText")]
+pub struct InputSize(pub [usize; 2]);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum SizeText {
+    Square(usize),
+    Sides([usize; 2]),
+}
+
+impl From<SizeText> for InputSize {
+    fn from(text: SizeText) -> Self {
+        match text {
+            SizeText::Square(side) => Self([side, side]),
+            SizeText::Sides(sides) => Self(sides),
+        }
+    }
+}
+
+impl From<InputSize> for SizeText {
+    fn from(InputSize([height, width]): InputSize) -> Self {
+        if height == width { Self::Square(height) } else { Self::Sides([height, width]) }
+    }
+}
+
+/// Declares an enum whose variants are written in snake_case in the sweep file.
+macro_rules! choice {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$variant_meta])* $variant,)+ }
+    };
+}
+
+choice! {
+    /// How an image becomes `input_size`.
+    InputMode {
+        /// Scaled to it.
+        #[default] Resize,
+    }
+}
+choice! {
+    /// Input channels.
+    Channels {
+        /// RGB if any image has colour, else grey.
+        #[default] Auto,
+        /// One channel; colour images are turned grey.
+        Grey,
+        /// Three channels.
+        Rgb,
+    }
+}
+choice! {
+    /// How grey values are scaled before they reach the network.
+    Normalize {
+        /// Each image to mean 0 and standard deviation 1.
+        #[default] Image,
+        /// All images by one mean and standard deviation, those of the training split's images.
+        Dataset,
+        /// Each image's 1st to 99th percentile to 0 … 1.
+        Percentile,
+    }
+}
+
+/// `[split]`: which image is used for what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SplitConfig {
+    /// Shares of the images; they sum to 1.
+    pub fractions: Fractions,
+    /// How images are dealt out.
+    pub strategy: SplitStrategy,
+    /// Another seed deals otherwise.
+    pub seed: u64,
+    /// For `strategy = "file"`: a CSV with the columns image and split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Accept a split whose val or test lacks a class.
+    pub allow_missing_class: bool,
+}
+
+impl Default for SplitConfig {
+    fn default() -> Self {
+        Self {
+            fractions: Fractions { train: 0.6, val: 0.2, test: 0.2 },
+            strategy: SplitStrategy::Stratified,
+            seed: 0,
+            file: None,
+            allow_missing_class: false,
+        }
+    }
+}
+
+/// Shares of the images.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fractions {
+    /// Share that trains.
+    pub train: f64,
+    /// Share that selects.
+    pub val: f64,
+    /// Share that is looked at once, at the end.
+    #[serde(default)]
+    pub test: f64,
+}
+
+choice! {
+    /// How images are dealt out.
+    SplitStrategy {
+        /// So that each class's share is alike in every split.
+        #[default] Stratified,
+        /// By the seed alone.
+        Random,
+        /// As a file says.
+        File,
+    }
+}
+
+/// `[model]`: the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    /// The architecture.
+    pub kind: ModelKind,
+    /// Levels, the bottom one included.
+    pub depth: usize,
+    /// Channels of the first level; each level doubles them.
+    pub base_width: usize,
+    /// Normalisation after each convolution.
+    pub norm: Norm,
+    /// Share of the old running statistics kept at each step (Keras's convention, .99 there).
+    pub bn_momentum: f64,
+    /// Share of activations dropped after the two deepest encoder levels.
+    pub dropout: f64,
+    /// What turns the last feature map into logits.
+    pub head: Head,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            kind: ModelKind::Unet,
+            depth: 5,
+            base_width: 16,
+            norm: Norm::Batch,
+            bn_momentum: 0.9,
+            dropout: 0.5,
+            head: Head::Plain,
+        }
+    }
+}
+
+choice! {
+    /// The architecture.
+    ModelKind {
+        /// U-Net (Ronneberger 2015) with batch norm and nearest-neighbour upsampling.
+        #[default] Unet,
+    }
+}
+choice! {
+    /// Normalisation after each convolution.
+    Norm {
+        /// Batch norm.
+        #[default] Batch,
+        /// Group norm, 8 groups where the channels allow.
+        Group,
+    }
+}
+choice! {
+    /// What turns the last feature map into logits.
+    Head {
+        /// A 1×1 convolution.
+        #[default] Plain,
+        /// A 3×3 convolution to K channels, ReLU and norm, then 1×1, as in the Keras code in wide use.
+        Keras,
+    }
+}
+
+/// `[loss]`: what training minimises.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LossConfig {
+    /// Which loss.
+    pub kind: LossKind,
+    /// One weight a class, in the order of the classes. Empty: all 1.
+    pub class_weights: Vec<f64>,
+}
+
+choice! {
+    /// Which loss.
+    LossKind {
+        /// Macro soft Dice plus cross-entropy.
+        #[default] DiceCe,
+        /// Soft Dice over all pixels and classes of an image together, as the Keras code in wide use.
+        Dice,
+        /// One minus the mean over classes of the batch's soft Dice.
+        DiceMacro,
+        /// Cross-entropy.
+        Ce,
+    }
+}
+
+/// `[train]`: how the loss is minimised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Step size.
+    pub learning_rate: f64,
+    /// Images a step.
+    pub batch_size: usize,
+    /// The update rule.
+    pub optimizer: Optimizer,
+    /// Weight decay (AdamW: decoupled; SGD: L2).
+    pub weight_decay: f64,
+    /// SGD's momentum.
+    pub momentum: f64,
+    /// Seed of initialisation, order, augmentation and dropout.
+    pub init_seed: u64,
+    /// Largest norm of the whole gradient; 0: not clipped.
+    pub gradient_clip: f64,
+    /// How the learning rate changes over epochs.
+    pub lr_schedule: LrSchedule,
+    /// Epochs over which the rate rises linearly from 0.
+    pub warmup_epochs: usize,
+    /// Epochs between checkpoints.
+    pub checkpoint_every: usize,
+    /// When to end before `epochs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 64,
+            learning_rate: 1e-3,
+            batch_size: 8,
+            optimizer: Optimizer::Adam,
+            weight_decay: 0.0,
+            momentum: 0.9,
+            init_seed: 0,
+            gradient_clip: 0.0,
+            lr_schedule: LrSchedule::Constant,
+            warmup_epochs: 0,
+            checkpoint_every: 1,
+            early_stopping: None,
+        }
+    }
+}
+
+choice! {
+    /// The update rule.
+    Optimizer {
+        /// Adam (Kingma & Ba 2015), epsilon 1e-7 as in Keras.
+        #[default] Adam,
+        /// AdamW (Loshchilov & Hutter 2019).
+        Adamw,
+        /// Stochastic gradient descent with momentum.
+        Sgd,
+    }
+}
+choice! {
+    /// How the learning rate changes over epochs.
+    LrSchedule {
+        /// Not at all.
+        #[default] Constant,
+        /// Half a cosine down to 0.
+        Cosine,
+        /// (1 − epoch/epochs)^0.9, as nnU-Net.
+        Polynomial,
+    }
+}
+
+/// When to end before `epochs`; the semantics are those of Keras's `EarlyStopping`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// The figure that is watched; its direction is known from its name.
+    pub monitor: Metric,
+    /// Epochs without improvement that are waited for.
+    pub patience: usize,
+    /// Smallest change that counts as an improvement.
+    pub min_delta: f64,
+    /// Whether the run's final weights are the best epoch's.
+    pub restore_best: bool,
+    /// Epochs (from 1) before this one are not watched.
+    pub start_epoch: usize,
+}
+
+impl Default for EarlyStopping {
+    fn default() -> Self {
+        Self { monitor: Metric::default(), patience: 10, min_delta: 0.0, restore_best: true, start_epoch: 1 }
+    }
+}
+
+/// `[augment]`: random changes of the training images; val and test are never changed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AugmentConfig {
+    /// Mirror left-right and up-down, each with probability ½.
+    pub flip: bool,
+    /// Turn by 0, 90, 180 or 270 degrees (square inputs alone).
+    pub rotate90: bool,
+    /// Largest change of brightness, in standard deviations of the image.
+    pub brightness: f64,
+    /// Largest relative change of contrast.
+    pub contrast: f64,
+    /// Largest standard deviation of added Gaussian noise, in standard deviations of the image.
+    pub noise: f64,
+}

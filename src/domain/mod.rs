@@ -1,0 +1,17 @@
+//! Plain data that every stage shares: settings, names, records, seeds. Nothing here touches the disk.
+
+mod config;
+mod failure;
+mod metric;
+mod name;
+pub mod palette;
+mod record;
+pub mod seed;
+mod state;
+
+pub use config::*;
+pub use failure::{Failure, FailureKind};
+pub use metric::{Direction, Figure, Metric};
+pub use name::{RunId, axis_text, float_text};
+pub use record::*;
+pub use state::{Process, RunState, StateRecord};

@@ -1,0 +1,68 @@
+//! Files that are either wholly old or wholly new: temporary name, sync, rename, sync the folder.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::StoreError;
+
+/// Replaces `path` by `text`, durably.
+///
+/// # Errors
+/// If the system refuses any step; `path` is then as it was.
+pub fn write_text(path: &Path, text: &str) -> Result<(), StoreError> {
+    let temporary = temporary_beside(path);
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    write().map_err(StoreError::io("write", path))?;
+    sync_folder_of(path)
+}
+
+/// Replaces `path` by `value` as JSON, durably.
+///
+/// # Errors
+/// As [`write_text`], or if `value` has no JSON form.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|e| StoreError::damaged(path, e))?;
+    text.push('\n');
+    write_text(path, &text)
+}
+
+/// Reads JSON; `None` if there is no such file.
+///
+/// # Errors
+/// If the file is there but cannot be read or is not what was asked for.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
+    match fs::read_to_string(path) {
+        Ok(text) => serde_json::from_str(&text).map(Some).map_err(|e| StoreError::damaged(path, e)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(StoreError::io("read", path)(e)),
+    }
+}
+
+/// Creates a folder and its parents.
+///
+/// # Errors
+/// If the system refuses.
+pub fn create_dir(path: &Path) -> Result<(), StoreError> {
+    fs::create_dir_all(path).map_err(StoreError::io("create", path))
+}
+
+pub(super) fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
+    let folder = path.parent().unwrap_or(path);
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::io("sync", folder))
+}
+
+/// A hidden name in the same folder that no other process uses.
+pub(super) fn temporary_beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+}
