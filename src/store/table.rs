@@ -118,7 +118,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("classes.csv");
         let absent = ClassRow::new(1, Split::Val, "absent", Counts { tp: 0, fp: 7, fn_: 0 }, 0);
-        append_rows(&path, &[absent.clone()]).unwrap();
+        append_rows(&path, std::slice::from_ref(&absent)).unwrap();
         assert!(fs::read_to_string(&path).unwrap().ends_with("1,val,absent,0,7,0,0,,,,\n"));
         assert_eq!(read_rows::<ClassRow>(&path).unwrap(), [absent]);
     }
