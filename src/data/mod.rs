@@ -23,6 +23,7 @@ mod prepared;
 mod raster;
 mod resize;
 mod split;
+pub mod synth;
 mod table;
 
 pub use classes::ClassList;
