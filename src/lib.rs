@@ -6,9 +6,15 @@
 //! | module | does |
 //! | --- | --- |
 //! | [`domain`] | plain data: settings, names, records, seeds |
+//! | [`spec`] | the sweep file: strict, every problem at once |
+//! | [`grid`] | the sweep file's grid as a list of cells, in a stable order |
+//! | [`plan`] | the grid against what is on disk: new, going on, done |
 //! | [`protocol`] | what a worker tells the scheduler |
 //! | [`store`] | the only writer under `results/`: layout, atomic files, tables, checkpoints |
 
 pub mod domain;
+pub mod grid;
+pub mod plan;
 pub mod protocol;
+pub mod spec;
 pub mod store;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The program: parse, call, map to an exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sweepscope::cli::main()
+}
