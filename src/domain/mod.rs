@@ -15,5 +15,5 @@ pub use failure::{Failure, FailureKind};
 pub use metric::{Direction, Figure, Metric};
 pub use name::{RunId, axis_text, float_text};
 pub use record::*;
-pub use schedule::ScheduleConfig;
+pub use schedule::{AutoOr, DeviceRequest, ScheduleConfig};
 pub use state::{Process, RunState, StateRecord};

@@ -9,7 +9,7 @@ use super::{
     problem::{Problem, Problems},
     schema::{self, Kind},
 };
-use crate::domain::Metric;
+use crate::domain::{DeviceRequest, Metric};
 
 /// A pass over the document that collects problems.
 pub(super) struct Checker<'a> {
@@ -90,6 +90,11 @@ impl Checker<'_> {
             Kind::File => self.path(node, |path| path.is_file(), "file"),
             Kind::Size => size(node),
             Kind::Figure => text(node)?.parse::<Metric>().map(|metric| Value::String(metric.to_string())),
+            Kind::Devices => text(node)?.parse::<DeviceRequest>().map(|devices| Value::String(devices.to_string())),
+            Kind::CountOrAuto => match &node.content {
+                Content::Scalar(Value::String(word)) if word == "auto" => Ok(Value::String(word.clone())),
+                _ => whole(node, 1, 1024).map(Value::Integer),
+            },
             Kind::Classes => classes(node),
             Kind::Names => items(node, |item| text(item).map(Value::from)),
             Kind::Weights => items(node, |item| {

@@ -25,6 +25,10 @@ pub enum Kind {
     Size,
     /// A figure such as `val_dice_macro`.
     Figure,
+    /// Devices such as `cuda:0,1`.
+    Devices,
+    /// A whole number from 1, or "auto".
+    CountOrAuto,
     /// Names, or tables with `name` and `value` or `color`.
     Classes,
     /// A list of names.
@@ -113,10 +117,9 @@ pub const KEYS: &[Key] = &[
     setting("augment.brightness", Kind::NotNegative),
     setting("augment.contrast", Kind::Share(false)),
     setting("augment.noise", Kind::NotNegative),
-    fixed("schedule.devices", Kind::Text),
-    fixed("schedule.runs_per_device", Kind::Whole(1, 1024)),
-    fixed("schedule.jobs", Kind::Whole(0, 1024)),
-    fixed("schedule.threads", Kind::Whole(0, 1024)),
+    fixed("schedule.devices", Kind::Devices),
+    fixed("schedule.runs_per_device", Kind::CountOrAuto),
+    fixed("schedule.threads", Kind::CountOrAuto),
     fixed("schedule.retries", Kind::Whole(0, 1000)),
     fixed("schedule.stall_timeout", Kind::NotNegative),
     fixed("schedule.grace", Kind::NotNegative),
