@@ -2,7 +2,6 @@
 
 mod console;
 mod data;
-mod devices;
 mod exit;
 mod loading;
 mod plan;
@@ -10,7 +9,6 @@ mod progress;
 mod report;
 mod resume;
 mod run;
-mod status;
 mod worker;
 
 use std::process::ExitCode;
@@ -44,15 +42,11 @@ enum Command {
     Run(run::Arguments),
     /// As `run`, from the results folder alone
     Resume(resume::Arguments),
-    /// Show where each run stands
-    Status(status::Arguments),
     /// Make charts, tables and the report page
     Report(report::Arguments),
     /// Check images and masks, or make a synthetic set
     #[command(subcommand)]
     Data(data::Command),
-    /// Show what hardware is there and what would be used
-    Devices(devices::Arguments),
     /// One run, started by the scheduler
     #[command(hide = true)]
     Worker(worker::Arguments),
@@ -65,10 +59,8 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => plan::main(&arguments),
         Command::Run(arguments) => run::main(&arguments),
         Command::Resume(arguments) => resume::main(&arguments),
-        Command::Status(arguments) => status::main(&arguments),
         Command::Report(arguments) => report::main(&arguments),
         Command::Data(command) => data::main(&command),
-        Command::Devices(arguments) => devices::main(&arguments),
         Command::Worker(arguments) => worker::main(&arguments),
     };
     done.unwrap_or_else(Refusal::report)
