@@ -8,10 +8,12 @@
 //! | [`domain`] | plain data: settings, names, records, seeds |
 //! | [`spec`] | the sweep file: strict, every problem at once |
 //! | [`grid`] | the sweep file's grid as a list of cells, in a stable order |
-//! | [`plan`] | the grid against what is on disk: new, going on, done |
-//! | [`protocol`] | what a worker tells the scheduler |
 //! | [`store`] | the only writer under `results/`: layout, atomic files, tables, checkpoints |
+//! | [`plan`] | the grid against what is on disk: new, going on, done |
+//! | [`data`] | images and masks on disk, checked, split and turned into what the network sees |
+//! | [`protocol`] | what a worker tells the scheduler |
 
+pub mod data;
 pub mod domain;
 pub mod grid;
 pub mod plan;
