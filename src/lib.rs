@@ -10,11 +10,13 @@
 //! | [`grid`] | the sweep file's grid as a list of cells, in a stable order |
 //! | [`store`] | the only writer under `results/`: layout, atomic files, tables, checkpoints |
 //! | [`plan`] | the grid against what is on disk: new, going on, done |
+//! | [`estimate`] | what a run will cost, from its settings alone |
 //! | [`data`] | images and masks on disk, checked, split and turned into what the network sees |
 //! | [`protocol`] | what a worker tells the scheduler |
 
 pub mod data;
 pub mod domain;
+pub mod estimate;
 pub mod grid;
 pub mod plan;
 pub mod protocol;

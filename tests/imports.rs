@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("grid", &["domain", "spec"]),
     ("plan", &["domain", "grid", "store"]),
+    ("estimate", &["domain"]),
     ("protocol", &["domain"]),
     ("devices", &["domain"]),
     ("data", &["domain"]),
