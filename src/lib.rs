@@ -6,11 +6,19 @@
 //! | module | does |
 //! | --- | --- |
 //! | [`domain`] | plain data: settings, names, records, seeds |
+//! | [`spec`] | the sweep file: strict, every problem at once |
+//! | [`grid`] | the sweep file's grid as a list of cells, in a stable order |
+//! | [`store`] | the only writer under `results/`: layout, atomic files, tables, checkpoints |
+//! | [`plan`] | the grid against what is on disk: new, going on, done |
+//! | [`estimate`] | what a run will cost, from its settings alone |
 //! | [`data`] | images and masks on disk, checked, split and turned into what the network sees |
 //! | [`protocol`] | what a worker tells the scheduler |
-//! | [`store`] | the only writer under `results/`: layout, atomic files, tables, checkpoints |
 
 pub mod data;
 pub mod domain;
+pub mod estimate;
+pub mod grid;
+pub mod plan;
 pub mod protocol;
+pub mod spec;
 pub mod store;
