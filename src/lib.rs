@@ -8,7 +8,9 @@
 //! | [`domain`] | plain data: settings, names, records, seeds |
 //! | [`protocol`] | what a worker tells the scheduler |
 //! | [`store`] | the only writer under `results/`: layout, atomic files, tables, checkpoints |
+//! | [`report`] | what a sweep shows: tables, statistics, findings, charts, the page |
 
 pub mod domain;
 pub mod protocol;
+pub mod report;
 pub mod store;
