@@ -13,6 +13,7 @@
 //! | [`estimate`] | what a run will cost, from its settings alone |
 //! | [`data`] | images and masks on disk, checked, split and turned into what the network sees |
 //! | [`protocol`] | what a worker tells the scheduler |
+//! | [`report`] | what a sweep shows: tables, statistics, findings, charts, the page |
 
 pub mod data;
 pub mod domain;
@@ -21,4 +22,5 @@ pub mod grid;
 pub mod plan;
 pub mod protocol;
 pub mod spec;
+pub mod report;
 pub mod store;
