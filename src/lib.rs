@@ -10,5 +10,9 @@
 //! | [`store`] | the only writer under `results/`: layout, atomic files, tables, checkpoints |
 
 pub mod domain;
+pub mod loss;
+pub mod metrics;
+pub mod model;
 pub mod protocol;
 pub mod store;
+pub mod train;

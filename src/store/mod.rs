@@ -11,7 +11,7 @@ mod layout;
 mod run_file;
 mod table;
 
-pub use atomic::{create_dir, read_json, write_json, write_text};
+pub use atomic::{create_dir, read_json, write_bytes, write_json, write_text};
 pub use checkpoint::{CheckpointSet, images_of};
 pub use error::StoreError;
 pub use layout::{RunDir, SweepDir};

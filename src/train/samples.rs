@@ -1,0 +1,44 @@
+//! The images and masks that training reads, wherever they lie.
+
+use crate::{
+    domain::{RunConfig, Split},
+    metrics::ClassNames,
+};
+
+/// Decoded images with their masks, at the network's size and at their own.
+pub trait Samples: Sync {
+    /// Channels of every image.
+    fn channels(&self) -> usize;
+    /// Height and width that the network sees.
+    fn size(&self) -> [usize; 2];
+    /// Image `index` [channels, height, width], normalised.
+    fn image(&self, index: usize) -> &[f32];
+    /// Its mask [height, width].
+    fn mask(&self, index: usize) -> &[u8];
+    /// Its mask at its own size, with that size.
+    fn native(&self, index: usize) -> (&[u8], [usize; 2]);
+    /// The image as 8-bit RGB [height, width, 3] at its own size.
+    fn picture(&self, index: usize) -> Vec<u8>;
+}
+
+/// Everything that a training is about.
+#[derive(Clone, Copy)]
+pub struct Task<'a> {
+    /// The run's settings.
+    pub config: &'a RunConfig,
+    /// Images and masks.
+    pub samples: &'a dyn Samples,
+    /// File names of the images.
+    pub names: &'a [String],
+    /// What each image is used for.
+    pub splits: &'a [Split],
+    /// The classes.
+    pub classes: &'a ClassNames,
+}
+
+impl Task<'_> {
+    /// The images of a split, in the order of names.
+    pub fn images_of(&self, split: Split) -> Vec<usize> {
+        (0..self.splits.len()).filter(|index| self.splits[*index] == split).collect()
+    }
+}
