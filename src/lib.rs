@@ -6,9 +6,11 @@
 //! | module | does |
 //! | --- | --- |
 //! | [`domain`] | plain data: settings, names, records, seeds |
+//! | [`data`] | images and masks on disk, checked, split and turned into what the network sees |
 //! | [`protocol`] | what a worker tells the scheduler |
 //! | [`store`] | the only writer under `results/`: layout, atomic files, tables, checkpoints |
 
+pub mod data;
 pub mod domain;
 pub mod loss;
 pub mod metrics;

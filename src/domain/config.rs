@@ -52,7 +52,9 @@ pub struct DataConfig {
     pub channels: Channels,
     /// How grey values are scaled.
     pub normalize: Normalize,
-    /// The mask's file name without extension, with `{stem}` for the image's.
+    /// The images' file names without extension; `{stem}` stands for what names the image. Others are passed over.
+    pub image_name: String,
+    /// The mask's file name without extension, with `{stem}` for what names the image.
     pub mask_name: String,
     /// How far a mask's colour may lie from a class's colour, per channel, 0 to 255.
     pub color_tolerance: u8,
@@ -76,6 +78,7 @@ impl Default for DataConfig {
             input_mode: InputMode::Resize,
             channels: Channels::Auto,
             normalize: Normalize::Image,
+            image_name: "{stem}".into(),
             mask_name: "{stem}".into(),
             color_tolerance: 0,
             ignore_index: None,

@@ -1,0 +1,143 @@
+//! What can be wrong with data: the file, the cause and how to mend it, all of them at once.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+/// Every problem that was found, sorted by file. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct DataErrors(pub Vec<DataError>);
+
+impl fmt::Display for DataErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if i == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl From<DataError> for DataErrors {
+    fn from(error: DataError) -> Self {
+        Self(vec![error])
+    }
+}
+
+/// Collects problems, so that all are reported together.
+#[derive(Debug, Default)]
+pub(super) struct Problems(Vec<DataError>);
+
+impl Problems {
+    pub(super) fn add(&mut self, file: &Path, cause: Cause) {
+        self.0.push(DataError::new(file, cause));
+    }
+
+    /// Keeps the value of a success, the problem of a failure.
+    pub(super) fn keep<T>(&mut self, result: Result<T, impl Into<DataErrors>>) -> Option<T> {
+        result.map_err(|errors| self.0.extend(errors.into().0)).ok()
+    }
+
+    /// The problems; to be called where there is at least one.
+    pub(super) fn fail<T>(mut self) -> Result<T, DataErrors> {
+        self.0.sort_by(|a, b| a.file.cmp(&b.file));
+        Err(DataErrors(self.0))
+    }
+
+    /// `value` if there was no problem.
+    pub(super) fn or<T>(self, value: T) -> Result<T, DataErrors> {
+        if self.0.is_empty() { Ok(value) } else { self.fail() }
+    }
+}
+
+/// One problem of one file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {cause}; {mend}", path = .file.display(), mend = .cause.mend())]
+pub struct DataError {
+    /// The file or folder, or the setting that is to blame (`split.fractions`).
+    pub file: PathBuf,
+    /// What is wrong with it.
+    pub cause: Cause,
+}
+
+impl DataError {
+    pub(super) fn new(file: &Path, cause: Cause) -> Self {
+        Self { file: file.to_owned(), cause }
+    }
+
+    /// How to mend it.
+    pub fn mend(&self) -> &'static str {
+        self.cause.mend()
+    }
+}
+
+/// Declares the causes, each with its text and how to mend it.
+macro_rules! causes {
+    ($($(#[$doc:meta])* $variant:ident $(($($field:ty),+))? : $text:literal => $mend:literal,)+) => {
+        /// What is wrong with a file.
+        #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+        pub enum Cause { $($(#[$doc])* #[error($text)] $variant $(($($field),+))?,)+ }
+
+        impl Cause {
+            /// How to mend it.
+            pub fn mend(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $mend,)+ }
+            }
+        }
+    };
+}
+
+causes! {
+    /// A folder that is not there or cannot be listed.
+    NoFolder(String): "the folder cannot be read ({0})" => "correct the path in [data]",
+    /// A folder without a single image.
+    NoImages: "the folder holds no PNG, TIFF, JPEG or BMP file" => "correct data.images",
+    /// The system refuses to open or read it.
+    Unreadable(String): "cannot be read ({0})" => "check that it exists and that you may read it",
+    /// A folder, pipe or device with an image's name.
+    NotAFile: "is not a file" => "move it elsewhere",
+    /// A format that is not read.
+    Format(String): "{0} is not read" => "convert it to PNG or TIFF",
+    /// Truncated or damaged content, or content of another kind than the name says.
+    Broken(String): "cannot be decoded ({0})" => "open and save it again, or leave it out",
+    /// A form of TIFF or PNG that the decoder does not know.
+    Unsupported(String): "is in a form that is not read ({0})" => "save it as a plain grey or RGB PNG or TIFF",
+    /// An image without height or width.
+    Empty: "has no pixels" => "leave it out",
+    /// More pixels than are decoded in one piece.
+    TooLarge(usize, usize): "is {0} x {1} pixels, more than are read in one piece" => "cut it into tiles of at most 16384 x 16384 pixels",
+    /// Samples that are not numbers.
+    NotFinite(usize): "holds {0} pixels that are not finite numbers" => "replace them or leave the image out",
+    /// An image that no mask belongs to.
+    NoMask(String): "has no mask (looked for {0})" => "add it, or correct data.masks or data.mask_name",
+    /// A mask that no image belongs to.
+    NoImage: "belongs to no image" => "add the image, or move the mask elsewhere",
+    /// Two files that would be the same image or the mask of the same image.
+    Twice(String): "has the same name but for the extension as {0}" => "keep one of the two",
+    /// A name that is not UTF-8.
+    Name: "has a name that is not valid UTF-8" => "rename it",
+    /// A mask of lossy compression.
+    JpegMask: "is a JPEG; its compression changes pixel values, so that classes blur at every edge" => "export the mask as PNG or TIFF",
+    /// A mask of another size than its image.
+    Size(usize, usize, usize, usize): "is {0} x {1} pixels, but its image is {2} x {3}" => "export the mask at the image's size",
+    /// Mask values that stand for no class.
+    Values(String): "holds values that stand for no class: {0}" => "give each class its value, as { name = \"…\", value = 255 }, or set data.ignore_index",
+    /// Mask colours that stand for no class.
+    Colors(String): "holds colours that stand for no class: {0}" => "give the class its colour, as { name = \"…\", color = \"#rrggbb\" }, or raise data.color_tolerance",
+    /// A coloured mask, but classes without colours.
+    Colored(String): "is coloured, but the classes have no colours: {0}" => "give each class its colour, as { name = \"…\", color = \"#rrggbb\" }",
+    /// A mask that cannot hold class indices.
+    NotAMask(String): "cannot be a mask ({0})" => "export it as an index, grey, palette or RGB image",
+    /// A list of classes that contradicts itself.
+    Classes(String): "is wrong: {0}" => "correct data.classes",
+    /// A CSV file that cannot be used.
+    Table(String): "cannot be used: {0}" => "correct the file or the columns named in the sweep file",
+    /// Images the groups file does not name.
+    NoGroup(String): "has no group in {0}" => "add a row for it",
+    /// Images the split file does not name.
+    NoSplit(String): "has no split in {0}" => "add a row for it",
+    /// Settings of the split that cannot be met.
+    Split(String): "cannot be met: {0}" => "change [split]",
+    /// A class that a split lacks though the data have it.
+    MissingClass(String): "{0}" => "choose another split.seed, larger fractions or strategy = \"stratified\", or accept it with split.allow_missing_class = true",
+}

@@ -1,0 +1,64 @@
+//! The name of a data set's content: the same on every machine, another as soon as any file changes.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::domain::{DataConfig, SplitConfig, SplitStrategy};
+
+use super::{
+    error::{Cause, DataError, DataErrors, Problems},
+    pairing,
+};
+
+/// SHA-256 in hex over the names (relative to their folders) and contents of all images, masks, the groups file and
+/// the split file. Nothing is decoded.
+///
+/// # Errors
+/// Images without masks, masks without images, files that cannot be read: all of them.
+pub fn fingerprint(config: &DataConfig, split: &SplitConfig) -> Result<String, DataErrors> {
+    let mut problems = Problems::default();
+    let pairs = pairing::pairs(config, &mut problems);
+    let mut files: Vec<(String, PathBuf)> = Vec::with_capacity(2 * pairs.len() + 2);
+    for pair in pairs {
+        let mask = pair.mask.strip_prefix(&config.masks).unwrap_or(&pair.mask);
+        files.push((format!("mask {}", mask.to_string_lossy()), pair.mask.clone()));
+        files.push((format!("image {}", pair.name), pair.image));
+    }
+    files.extend(config.groups.iter().map(|groups| ("groups".to_owned(), groups.file.clone())));
+    if split.strategy == SplitStrategy::File {
+        files.extend(split.file.iter().map(|file| ("split".to_owned(), file.clone())));
+    }
+    let digests: Vec<_> = files.par_iter().map(|(_, path)| digest(path)).collect();
+    let mut whole = Sha256::new();
+    for ((name, _), digest) in files.iter().zip(digests) {
+        if let Some(digest) = problems.keep(digest) {
+            whole.update((name.len() as u64).to_le_bytes());
+            whole.update(name);
+            whole.update(digest);
+        }
+    }
+    problems.or(whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn digest(path: &Path) -> Result<[u8; 32], DataError> {
+    let read = || {
+        if !path.metadata()?.is_file() {
+            return Err(io::Error::other("it is not a file"));
+        }
+        let (mut file, mut hash) = (File::open(path)?, Sha256::new());
+        let mut block = vec![0; 1 << 16];
+        loop {
+            match file.read(&mut block)? {
+                0 => return Ok(hash.finalize().into()),
+                length => hash.update(&block[..length]),
+            }
+        }
+    };
+    read().map_err(|e| DataError::new(path, Cause::Unreadable(e.to_string())))
+}

@@ -1,0 +1,198 @@
+//! Masks: from a file's samples to class indices.
+
+use std::collections::BTreeMap;
+
+use crate::domain::DataConfig;
+
+use super::{
+    error::Cause,
+    raster::{Raster, Samples},
+};
+
+/// The label of a pixel that no figure counts and no loss sees.
+pub const IGNORED: u8 = 255;
+
+/// Values or colours listed in an error; the rest is counted.
+const LISTED: usize = 12;
+
+type Color = [u8; 3];
+
+/// How a mask spells its classes.
+#[derive(Clone, Debug)]
+pub(super) enum Coding {
+    /// By value: index masks and grey-coded ones.
+    Values { labels: BTreeMap<i64, u8> },
+    /// By colour, each channel within `tolerance`.
+    Colors { classes: Vec<(Color, u8, String)>, tolerance: u8 },
+}
+
+impl Coding {
+    /// The coding that the classes declare; `trained_as[i]` is the index that declared class `i` becomes.
+    pub(super) fn new(config: &DataConfig, trained_as: &[u8]) -> Result<Self, String> {
+        let colored = config.classes.iter().filter(|class| class.color.is_some()).count();
+        if colored == 0 {
+            return Self::values(config, trained_as);
+        }
+        if colored < config.classes.len() {
+            return Err("some classes have a color and some have none".into());
+        }
+        let mut classes: Vec<(Color, u8, String)> = Vec::new();
+        for (class, &label) in config.classes.iter().zip(trained_as) {
+            let text = class.color.as_deref().unwrap_or_default();
+            let color = parse_color(text).ok_or(format!("{text:?} is not a colour such as #00ff00"))?;
+            if let Some((_, _, other)) = classes.iter().find(|(used, ..)| *used == color) {
+                return Err(format!("{other:?} and {:?} have the same color", class.name));
+            }
+            classes.push((color, label, class.name.clone()));
+        }
+        Ok(Self::Colors { classes, tolerance: config.color_tolerance })
+    }
+
+    fn values(config: &DataConfig, trained_as: &[u8]) -> Result<Self, String> {
+        let mut labels = BTreeMap::new();
+        for (i, (class, &label)) in config.classes.iter().zip(trained_as).enumerate() {
+            let value = class.value.map_or(i as i64, i64::from);
+            if labels.insert(value, label).is_some() {
+                return Err(format!("two classes have the value {value}"));
+            }
+        }
+        if let Some(ignored) = config.ignore_index {
+            labels.insert(i64::from(ignored), IGNORED);
+        }
+        Ok(Self::Values { labels })
+    }
+
+    /// The label of each pixel, [height, width].
+    pub(super) fn labels(&self, raster: &Raster) -> Result<Vec<u8>, Cause> {
+        match self {
+            Self::Colors { classes, tolerance } => by_color(raster, classes, *tolerance),
+            Self::Values { labels } => by_value(raster, labels),
+        }
+    }
+}
+
+fn by_value(raster: &Raster, labels: &BTreeMap<i64, u8>) -> Result<Vec<u8>, Cause> {
+    if raster.channels > 2 {
+        colored_as_grey(raster)?;
+    }
+    let step = raster.channels;
+    match &raster.samples {
+        Samples::U8(samples) => look_up(samples.iter().step_by(step).map(|&v| i64::from(v)), labels),
+        Samples::U16(samples) => look_up(samples.iter().step_by(step).map(|&v| i64::from(v)), labels),
+        Samples::F32(samples) => {
+            look_up(whole(samples.iter().step_by(step).map(|&v| f64::from(v)))?.into_iter(), labels)
+        }
+        Samples::F64(samples) => look_up(whole(samples.iter().step_by(step).copied())?.into_iter(), labels),
+    }
+}
+
+/// Labels by value; the values of a mask come in runs, so the last look-up is kept.
+fn look_up(values: impl Iterator<Item = i64>, labels: &BTreeMap<i64, u8>) -> Result<Vec<u8>, Cause> {
+    let mut unknown = Tally::default();
+    let mut last = (i64::MIN, None);
+    let found = values
+        .map(|value| {
+            if value != last.0 {
+                last = (value, labels.get(&value).copied());
+            }
+            last.1.unwrap_or_else(|| {
+                unknown.add(value);
+                IGNORED
+            })
+        })
+        .collect();
+    unknown.or(found, Cause::Values, |value| value.to_string())
+}
+
+/// Floating-point masks hold whole numbers or they are no masks.
+fn whole(values: impl Iterator<Item = f64>) -> Result<Vec<i64>, Cause> {
+    values
+        .map(|v| (v.fract() == 0.0 && v.abs() < 1e15).then_some(v as i64))
+        .collect::<Option<_>>()
+        .ok_or_else(|| Cause::NotAMask("it holds numbers that are not whole".into()))
+}
+
+/// An RGB mask may be read by value only if it is grey all over.
+fn colored_as_grey(raster: &Raster) -> Result<(), Cause> {
+    let colors = raster.colors().ok_or_else(|| Cause::NotAMask("colours of floating-point samples".into()))?;
+    let mut tally = Tally::default();
+    colors.filter(|[r, g, b]| r != g || g != b).for_each(|color| tally.add(color));
+    tally.or((), Cause::Colored, |color| hex(*color))
+}
+
+fn by_color(raster: &Raster, classes: &[(Color, u8, String)], tolerance: u8) -> Result<Vec<u8>, Cause> {
+    let colors = raster.colors().ok_or_else(|| Cause::NotAMask("colours of floating-point samples".into()))?;
+    let mut unknown = Tally::default();
+    let mut last: Option<(Color, Option<u8>)> = None;
+    let found = colors
+        .map(|color| {
+            let label = match last {
+                Some((same, label)) if same == color => label,
+                _ => {
+                    let (distance, label, _) = nearest(color, classes);
+                    (distance <= tolerance).then_some(label)
+                }
+            };
+            last = Some((color, label));
+            label.unwrap_or_else(|| {
+                unknown.add(color);
+                IGNORED
+            })
+        })
+        .collect();
+    unknown.or(found, Cause::Colors, |&color| {
+        let (distance, _, name) = nearest(color, classes);
+        format!("{}, {distance} from {name}", hex(color))
+    })
+}
+
+/// The class whose colour is nearest by the largest difference of a channel; of equals the first.
+fn nearest(color: Color, classes: &[(Color, u8, String)]) -> (u8, u8, &str) {
+    classes
+        .iter()
+        .map(|(of_class, label, name)| {
+            let distance = color.iter().zip(of_class).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
+            (distance, *label, name.as_str())
+        })
+        .min_by_key(|(distance, ..)| *distance)
+        .unwrap_or((u8::MAX, IGNORED, ""))
+}
+
+/// Counts of what stands for no class.
+struct Tally<T>(BTreeMap<T, u64>);
+
+impl<T> Default for Tally<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T: Ord + Copy> Tally<T> {
+    fn add(&mut self, value: T) {
+        *self.0.entry(value).or_insert(0) += 1;
+    }
+
+    /// `found` if nothing was counted, else the most frequent with their counts.
+    fn or<F>(self, found: F, cause: impl Fn(String) -> Cause, text: impl Fn(&T) -> String) -> Result<F, Cause> {
+        if self.0.is_empty() {
+            return Ok(found);
+        }
+        let mut by_count: Vec<(T, u64)> = self.0.into_iter().collect();
+        by_count.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        let listed: Vec<String> =
+            by_count.iter().take(LISTED).map(|(value, count)| format!("{} ({count} px)", text(value))).collect();
+        let rest = by_count.len().saturating_sub(LISTED);
+        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+        Err(cause(listed.join(", ") + &more))
+    }
+}
+
+fn parse_color(text: &str) -> Option<Color> {
+    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
+    let value = u32::from_str_radix(digits, 16).ok()?;
+    Some([(value >> 16) as u8, (value >> 8) as u8, value as u8])
+}
+
+fn hex([r, g, b]: Color) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
+}

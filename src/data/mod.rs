@@ -1,0 +1,36 @@
+//! Images and masks as they lie on disk, checked as a whole and turned into what the network sees.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `pairing` | finds the images and the mask of each |
+//! | `raster` | decodes PNG, TIFF, JPEG and BMP, within limits |
+//! | `picture`, `mask` | samples to grey or RGB values, samples to class indices |
+//! | `dataset` | reads everything once and reports every bad file at once |
+//! | `split` | deals the images out to train, val and test |
+//! | `prepared`, `resize`, `normalize` | the arrays the network sees |
+//! | `fingerprint` | names the content, so that changed data make a new run |
+//! | `synth` | writes the demo's images |
+
+mod classes;
+mod dataset;
+mod error;
+mod fingerprint;
+mod mask;
+mod normalize;
+mod pairing;
+mod picture;
+mod prepared;
+mod raster;
+mod resize;
+mod split;
+mod table;
+
+pub use classes::ClassList;
+pub use dataset::{Dataset, Sample};
+pub use error::{Cause, DataError, DataErrors};
+pub use fingerprint::fingerprint;
+pub use mask::IGNORED;
+pub use normalize::Scale;
+pub use picture::Rgb8;
+pub use prepared::{NativeMask, Prepared, input};
+pub use split::assign;

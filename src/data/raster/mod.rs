@@ -1,0 +1,174 @@
+//! Decoding: any image file to samples in rows, within limits, with a cause for whatever fails.
+
+mod png;
+mod tiff;
+
+use std::{
+    fs::{self, File},
+    io::{BufReader, Read, Seek},
+    path::Path,
+};
+
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+
+use super::{error::Cause, pairing::extension};
+
+/// Largest number of pixels decoded in one piece: 16384 x 16384.
+const LARGEST: u64 = 1 << 28;
+
+/// Largest decoded size in bytes.
+const MOST_BYTES: usize = 1 << 30;
+
+/// Decoded samples, pixel by pixel, row by row.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Raster {
+    /// Height and width.
+    pub(super) size: [usize; 2],
+    /// Samples a pixel: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
+    pub(super) channels: usize,
+    pub(super) samples: Samples,
+    /// The colours that the samples are indices of.
+    pub(super) palette: Option<Vec<[u8; 3]>>,
+}
+
+/// Samples in the type that holds them without loss; 64-bit integers beyond 2^53 are rounded.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Samples {
+    U8(Vec<u8>),
+    U16(Vec<u16>),
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+impl Raster {
+    /// Each pixel's 8-bit colour without alpha; `None` for floating-point samples.
+    pub(super) fn colors(&self) -> Option<Box<dyn Iterator<Item = [u8; 3]> + '_>> {
+        let spread = |pixel: &[u8]| if pixel.len() < 3 { [pixel[0]; 3] } else { [pixel[0], pixel[1], pixel[2]] };
+        match (&self.samples, &self.palette) {
+            (Samples::U8(indices), Some(palette)) => {
+                Some(Box::new(indices.iter().map(|&i| palette.get(usize::from(i)).copied().unwrap_or_default())))
+            }
+            (Samples::U8(samples), None) => Some(Box::new(samples.chunks_exact(self.channels).map(spread))),
+            (Samples::U16(samples), _) => Some(Box::new(samples.chunks_exact(self.channels).map(move |pixel| {
+                let pixel: Vec<u8> = pixel.iter().map(|v| (v >> 8) as u8).collect();
+                spread(&pixel)
+            }))),
+            _ => None,
+        }
+    }
+}
+
+impl Samples {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::U8(v) => v.len(),
+            Self::U16(v) => v.len(),
+            Self::F32(v) => v.len(),
+            Self::F64(v) => v.len(),
+        }
+    }
+
+    /// Every `step`-th sample from `first` on, as numbers.
+    pub(super) fn plane(&self, first: usize, step: usize) -> Vec<f32> {
+        match self {
+            Self::U8(v) => v.iter().skip(first).step_by(step).map(|&v| f32::from(v)).collect(),
+            Self::U16(v) => v.iter().skip(first).step_by(step).map(|&v| f32::from(v)).collect(),
+            Self::F32(v) => v.iter().skip(first).step_by(step).copied().collect(),
+            Self::F64(v) => v.iter().skip(first).step_by(step).map(|&v| v as f32).collect(),
+        }
+    }
+
+    /// From plane by plane to pixel by pixel.
+    fn interleave(self, channels: usize) -> Self {
+        fn mix<T: Copy>(planes: &[T], channels: usize) -> Vec<T> {
+            let pixels = planes.len() / channels;
+            (0..pixels * channels).map(|i| planes[i % channels * pixels + i / channels]).collect()
+        }
+        match self {
+            Self::U8(v) => Self::U8(mix(&v, channels)),
+            Self::U16(v) => Self::U16(mix(&v, channels)),
+            Self::F32(v) => Self::F32(mix(&v, channels)),
+            Self::F64(v) => Self::F64(mix(&v, channels)),
+        }
+    }
+}
+
+/// Reads an image file. The content decides the format where it says so, else the extension.
+pub(super) fn read(path: &Path) -> Result<Raster, Cause> {
+    let unreadable = |e: std::io::Error| Cause::Unreadable(e.to_string());
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(Cause::NotAFile);
+    }
+    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let mut magic = [0; 4];
+    let known = file.read(&mut magic).map_err(unreadable)?;
+    file.rewind().map_err(unreadable)?;
+    let raster = match &magic {
+        _ if known == 0 => return Err(Cause::Broken("the file is empty".into())),
+        b"\x89PNG" => png::read(file)?,
+        b"II\x2a\0" | b"MM\0\x2a" | b"II\x2b\0" | b"MM\0\x2b" => tiff::read(file)?,
+        [0xff, 0xd8, ..] | [b'B', b'M', ..] => read_by_library(file)?,
+        _ => return Err(Cause::Broken(format!("the content is not {}", extension(path).to_uppercase()))),
+    };
+    Ok(raster)
+}
+
+/// Whether the content is a JPEG, whatever the file's name.
+pub(super) fn is_jpeg(path: &Path) -> bool {
+    let mut magic = [0; 2];
+    // A pipe would wait for a writer, so only files are opened.
+    let is_file = fs::metadata(path).is_ok_and(|data| data.is_file());
+    is_file && File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == [0xff, 0xd8]
+}
+
+/// JPEG and BMP.
+fn read_by_library(file: BufReader<File>) -> Result<Raster, Cause> {
+    let broken = |e: image::ImageError| match e {
+        image::ImageError::Unsupported(e) => Cause::Unsupported(e.to_string()),
+        other => Cause::Broken(other.to_string()),
+    };
+    let mut reader = ImageReader::new(file).with_guessed_format().map_err(|e| Cause::Unreadable(e.to_string()))?;
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MOST_BYTES as u64);
+    reader.limits(limits);
+    let decoder = reader.into_decoder().map_err(broken)?;
+    let (width, height) = decoder.dimensions();
+    let size = check_size(height, width, decoder.color_type().bytes_per_pixel().into())?;
+    let decoded = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    let (channels, samples) = match decoded {
+        DynamicImage::ImageLuma8(image) => (1, image.into_raw()),
+        DynamicImage::ImageLumaA8(image) => (2, image.into_raw()),
+        DynamicImage::ImageRgba8(image) => (4, image.into_raw()),
+        other => (3, other.into_rgb8().into_raw()),
+    };
+    Ok(Raster { size, channels, samples: Samples::U8(samples), palette: None })
+}
+
+/// Refuses images without pixels and those that would not fit in memory, before anything is allocated.
+fn check_size(height: u32, width: u32, bytes_per_pixel: usize) -> Result<[usize; 2], Cause> {
+    let pixels = u64::from(height) * u64::from(width);
+    let (height, width) = (height as usize, width as usize);
+    if pixels == 0 {
+        Err(Cause::Empty)
+    } else if pixels > LARGEST || pixels.saturating_mul(bytes_per_pixel as u64) > MOST_BYTES as u64 {
+        Err(Cause::TooLarge(height, width))
+    } else {
+        Ok([height, width])
+    }
+}
+
+/// Big-endian bytes as 16-bit samples.
+fn big_endian(bytes: &[u8]) -> Vec<u16> {
+    bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()
+}
+
+/// Samples of 1, 2 or 4 bits, packed from the high bit in rows of whole bytes, as one byte each.
+fn unpack(packed: &[u8], bits: usize, [height, width]: [usize; 2]) -> Vec<u8> {
+    let row_bytes = (width * bits).div_ceil(8).max(1);
+    let mask = (1u16 << bits) as u8 - 1;
+    let mut samples = Vec::with_capacity(height * width);
+    for row in packed.chunks_exact(row_bytes).take(height) {
+        samples.extend((0..width).map(|x| row[x * bits / 8] >> (8 - bits - x * bits % 8) & mask));
+    }
+    samples
+}

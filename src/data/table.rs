@@ -1,0 +1,52 @@
+//! The CSV files that come with data: groups and splits, one row an image.
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::{
+    error::{Cause, DataError},
+    pairing::stem,
+};
+
+/// What a table says of each image, found by file name or by file name without extension.
+#[derive(Debug)]
+pub(super) struct Table(BTreeMap<String, String>);
+
+impl Table {
+    /// Reads the columns `image` and `value` of a CSV file.
+    ///
+    /// # Errors
+    /// If it cannot be read, lacks a column, has an empty cell or says two things of one image.
+    pub(super) fn read(file: &Path, image: &str, value: &str) -> Result<Self, DataError> {
+        let fail = |text: String| DataError::new(file, Cause::Table(text));
+        let mut reader =
+            csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(file).map_err(|e| fail(e.to_string()))?;
+        let headers = reader.headers().map_err(|e| fail(e.to_string()))?.clone();
+        let column = |name: &str| {
+            // A spreadsheet may put a byte order mark before the first header.
+            let place = headers.iter().position(|header| header.trim_start_matches('\u{feff}') == name);
+            let there = headers.iter().collect::<Vec<_>>().join(", ");
+            place.ok_or_else(|| fail(format!("it has no column {name:?} (it has {there})")))
+        };
+        let (image, value) = (column(image)?, column(value)?);
+        let mut rows: BTreeMap<String, String> = BTreeMap::new();
+        for (i, row) in reader.records().enumerate() {
+            let row = row.map_err(|e| fail(e.to_string()))?;
+            let (name, said) = (row[image].replace('\\', "/"), row[value].to_owned());
+            if name.is_empty() || said.is_empty() {
+                return Err(fail(format!("line {} has an empty cell", i + 2)));
+            }
+            match rows.get(&name) {
+                Some(before) if *before != said => {
+                    return Err(fail(format!("it says both {before:?} and {said:?} of {name}")));
+                }
+                _ => rows.insert(name, said),
+            };
+        }
+        Ok(Self(rows))
+    }
+
+    /// What it says of an image.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).or_else(|| self.0.get(stem(name))).map(String::as_str)
+    }
+}
