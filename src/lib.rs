@@ -6,15 +6,27 @@
 //! | module | does |
 //! | --- | --- |
 //! | [`domain`] | plain data: settings, names, records, seeds |
-//! | [`data`] | images and masks on disk, checked, split and turned into what the network sees |
-//! | [`protocol`] | what a worker tells the scheduler |
+//! | [`spec`] | the sweep file: strict, every problem at once |
+//! | [`grid`] | the sweep file's grid as a list of cells, in a stable order |
 //! | [`store`] | the only writer under `results/`: layout, atomic files, tables, checkpoints |
+//! | [`plan`] | the grid against what is on disk: new, going on, done |
+//! | [`data`] | images and masks on disk, checked, split and turned into what the network sees |
+//! | [`loss`] | what training minimises, with gradients |
+//! | [`metrics`] | figures from predictions, at the masks' own size |
+//! | [`model`] | the U-Net, its operations and kernels |
+//! | [`train`] | the training of one run: exact, resumable, recorded epoch by epoch |
+//! | [`worker`] | one run in a process of its own |
+//! | [`protocol`] | what a worker tells the scheduler |
 
 pub mod data;
 pub mod domain;
+pub mod grid;
 pub mod loss;
 pub mod metrics;
 pub mod model;
+pub mod plan;
 pub mod protocol;
+pub mod spec;
 pub mod store;
 pub mod train;
+pub mod worker;

@@ -1,7 +1,7 @@
 //! The settings of one run: everything that decides its result, with the defaults.
 //!
-//! Each field is a dotted key of the sweep file (`train.epochs`), listed with its allowed values in
-//! [`crate::spec`]'s table; a test holds the two against each other.
+//! Each field is a dotted key of the sweep file (`train.epochs`), listed with its allowed values in the sweep file's
+//! schema; a test holds the two against each other.
 
 use std::path::PathBuf;
 

@@ -15,10 +15,8 @@ mod fused;
 mod op;
 mod sums;
 
+pub use crate::data::IGNORED;
 pub use formula::{Loss, Slopes};
 pub use fused::loss_and_gradient;
 pub use op::{LossOps, Target, stock_loss};
 pub use sums::{ClassSums, ImageSums, image_sums, softmax};
-
-/// The mask value that no loss sees and no figure counts.
-pub const IGNORED: u8 = 255;

@@ -12,4 +12,4 @@ mod split;
 
 pub use image::{ImageFigures, figures_of, labels_of};
 pub use resize::resize_bilinear;
-pub use split::{ClassNames, class_rows, epoch_row, image_rows};
+pub use split::{class_rows, epoch_row, image_rows};

@@ -2,25 +2,17 @@
 
 use super::ImageFigures;
 use crate::{
+    data::ClassList,
     domain::{ClassRow, Counts, EpochRow, ImageRow, Split},
     loss::{ImageSums, Loss},
 };
-
-/// The classes by name, and which of them is left out of foreground means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClassNames {
-    /// In the order of their index.
-    pub names: Vec<String>,
-    /// Index of the background, if there is one.
-    pub background: Option<usize>,
-}
 
 /// One row of epochs.csv.
 pub fn epoch_row(
     epoch: usize,
     split: Split,
     images: &[ImageFigures],
-    classes: &ClassNames,
+    classes: &ClassList,
     loss: &Loss,
     learning_rate: f64,
 ) -> EpochRow {
@@ -44,7 +36,7 @@ pub fn epoch_row(
 }
 
 /// The rows of classes.csv, one a class.
-pub fn class_rows(epoch: usize, split: Split, images: &[ImageFigures], classes: &ClassNames) -> Vec<ClassRow> {
+pub fn class_rows(epoch: usize, split: Split, images: &[ImageFigures], classes: &ClassList) -> Vec<ClassRow> {
     let row = |(class, name): (usize, &String)| {
         let mut total = Counts::default();
         images.iter().for_each(|image| total += image.counts(class));
@@ -55,7 +47,7 @@ pub fn class_rows(epoch: usize, split: Split, images: &[ImageFigures], classes: 
 }
 
 /// The rows of images.csv for one image, one a class.
-pub fn image_rows(epoch: usize, split: Split, name: &str, image: &ImageFigures, classes: &ClassNames) -> Vec<ImageRow> {
+pub fn image_rows(epoch: usize, split: Split, name: &str, image: &ImageFigures, classes: &ClassList) -> Vec<ImageRow> {
     let row = |(class, class_name): (usize, &String)| {
         let counts = image.counts(class);
         ImageRow {
@@ -83,8 +75,8 @@ mod tests {
     use super::*;
     use crate::{domain::LossConfig, loss::ClassSums, metrics::figures_of};
 
-    fn names(count: usize, background: Option<usize>) -> ClassNames {
-        ClassNames { names: (0..count).map(|c| format!("c{c}")).collect(), background }
+    fn names(count: usize, background: Option<usize>) -> ClassList {
+        ClassList { names: (0..count).map(|c| format!("c{c}")).collect(), background }
     }
 
     fn loss(classes: usize) -> Loss {

@@ -25,6 +25,11 @@ impl SweepDir {
         self.0.join("sweep.toml")
     }
 
+    /// The runs of the sweep as it was last run, in their order.
+    pub fn plan_json(&self) -> PathBuf {
+        self.0.join("plan.json")
+    }
+
     /// Held by the one orchestrator.
     pub fn lock(&self) -> PathBuf {
         self.0.join("sweep.lock")

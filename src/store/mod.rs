@@ -8,6 +8,7 @@ mod atomic;
 mod checkpoint;
 mod error;
 mod layout;
+mod plan_file;
 mod run_file;
 mod table;
 
@@ -15,5 +16,6 @@ pub use atomic::{create_dir, read_json, write_bytes, write_json, write_text};
 pub use checkpoint::{CheckpointSet, images_of};
 pub use error::StoreError;
 pub use layout::{RunDir, SweepDir};
+pub use plan_file::PlannedRun;
 pub use run_file::RunFile;
 pub use table::{append_rows, cut_after, read_rows, write_rows};

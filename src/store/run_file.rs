@@ -16,7 +16,7 @@ pub struct RunFile {
     /// The data's fingerprint.
     pub fingerprint: String,
     /// The axes of the sweep and this run's values, as the sweep file names them.
-    pub axes: toml::Table,
+    pub axes: serde_json::Map<String, serde_json::Value>,
     /// Every setting, defaults included.
     pub config: RunConfig,
 }

@@ -71,7 +71,7 @@ where
             let (truth, size) = self.task.samples.native(index);
             let mut logits = logits(&model, &self.task, &[index], self.device);
             let predicted = labels_of(&mut logits, self.loss.classes(), self.task.samples.size(), size);
-            let picture = self.task.samples.picture(index);
+            let picture = self.task.samples.picture(index).map_err(|e| Failure::new(FailureKind::BadData, e))?;
             let png = panel::png(&picture, truth, &predicted, size, self.task.classes.background)
                 .map_err(|e| Failure::new(FailureKind::Storage, format!("failed to encode a panel: {e}")))?;
             let stem =

@@ -109,7 +109,7 @@ where
 }
 
 /// A disk that refuses, as a failure of the run.
-pub(crate) fn storage(error: StoreError) -> Failure {
+pub fn storage(error: StoreError) -> Failure {
     let kind = if error.is_storage() { FailureKind::Storage } else { FailureKind::CorruptCheckpoint };
     Failure::new(kind, error)
 }

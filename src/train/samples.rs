@@ -1,8 +1,8 @@
 //! The images and masks that training reads, wherever they lie.
 
 use crate::{
+    data::{ClassList, DataErrors, Prepared},
     domain::{RunConfig, Split},
-    metrics::ClassNames,
 };
 
 /// Decoded images with their masks, at the network's size and at their own.
@@ -18,7 +18,37 @@ pub trait Samples: Sync {
     /// Its mask at its own size, with that size.
     fn native(&self, index: usize) -> (&[u8], [usize; 2]);
     /// The image as 8-bit RGB [height, width, 3] at its own size.
-    fn picture(&self, index: usize) -> Vec<u8>;
+    ///
+    /// # Errors
+    /// If the image cannot be read any more.
+    fn picture(&self, index: usize) -> Result<Vec<u8>, DataErrors>;
+}
+
+impl Samples for Prepared {
+    fn channels(&self) -> usize {
+        self.channels()
+    }
+
+    fn size(&self) -> [usize; 2] {
+        self.size()
+    }
+
+    fn image(&self, index: usize) -> &[f32] {
+        self.image(index)
+    }
+
+    fn mask(&self, index: usize) -> &[u8] {
+        self.mask(index)
+    }
+
+    fn native(&self, index: usize) -> (&[u8], [usize; 2]) {
+        let native = self.native(index);
+        (native.labels, native.size)
+    }
+
+    fn picture(&self, index: usize) -> Result<Vec<u8>, DataErrors> {
+        Ok(self.picture(index)?.pixels)
+    }
 }
 
 /// Everything that a training is about.
@@ -33,7 +63,7 @@ pub struct Task<'a> {
     /// What each image is used for.
     pub splits: &'a [Split],
     /// The classes.
-    pub classes: &'a ClassNames,
+    pub classes: &'a ClassList,
 }
 
 impl Task<'_> {

@@ -1,0 +1,40 @@
+//! `data`: makes a synthetic set of images.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Subcommand};
+
+use super::{console, exit::Refusal};
+use crate::data::synth;
+
+/// The commands on data.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make noisy images with masks of four structures
+    Synth(Synth),
+}
+
+/// Arguments of `data synth`.
+#[derive(Args)]
+#[command(after_help = "Example: sweepscope data synth my-data --images 60 --seed 1")]
+pub struct Synth {
+    /// Folder to fill with images/, masks/ and manifest.csv
+    folder: PathBuf,
+    /// How many images
+    #[arg(long)]
+    images: Option<usize>,
+    /// Another seed makes other images
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// Runs a command on data.
+pub fn main(command: &Command) -> Result<ExitCode, Refusal> {
+    let Command::Synth(arguments) = command;
+    let mut options = synth::Options::default();
+    options.images = arguments.images.unwrap_or(options.images);
+    options.seed = arguments.seed.unwrap_or(options.seed);
+    let made = synth::write(&arguments.folder, &options)?;
+    console::answer(&format!("made {} in {}\n", console::count(made, "image"), arguments.folder.display()));
+    Ok(ExitCode::SUCCESS)
+}

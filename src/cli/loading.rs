@@ -1,0 +1,89 @@
+//! From a sweep file to a checked plan: the way that `plan`, `run` and `resume` share.
+
+use std::path::{Path, PathBuf};
+
+use super::{console, exit::Refusal};
+use crate::{
+    data::{self, Dataset, synth},
+    domain::{RunConfig, Split, SplitConfig},
+    grid,
+    plan::Plan,
+    spec::SweepSpec,
+    store::SweepDir,
+};
+
+/// A sweep file, the plan it makes, and where they came from.
+pub struct Loaded {
+    /// The checked sweep file.
+    pub spec: SweepSpec,
+    /// The cells against the disk.
+    pub plan: Plan,
+}
+
+/// Where the results of a sweep go.
+pub enum Place<'a> {
+    /// In the folder of the sweep's name below this one.
+    Below(&'a Path),
+    /// Here.
+    At(&'a Path),
+}
+
+/// Reads and checks the sweep file and holds its grid against the disk. Data are only fingerprinted.
+pub fn load(file: &Path, overrides: &[String], place: &Place<'_>) -> Result<Loaded, Refusal> {
+    let spec = SweepSpec::read(file, overrides)?;
+    let cells = grid::expand(&spec)?;
+    let mut warnings = spec.warnings.clone();
+    warnings.0.extend(grid::idle_excludes(&spec).0);
+    if !warnings.is_empty() {
+        console::note(&warnings.render(true, console::color()));
+    }
+    let sweep = SweepDir::new(match place {
+        Place::Below(results) => results.join(&spec.name),
+        Place::At(folder) => folder.to_path_buf(),
+    });
+    let first = &cells[0].config;
+    let fingerprint = data::fingerprint(&first.data, &first.split)?;
+    Ok(Loaded { plan: Plan::new(sweep, cells, fingerprint)?, spec })
+}
+
+/// Makes the synthetic images of a sweep that asks for them, where they are not there yet.
+pub fn make_synthetic(file: &Path, overrides: &[String]) -> Result<(), Refusal> {
+    let spec = SweepSpec::read(file, overrides)?;
+    let images = spec.base.get("data").and_then(|data| data.get("images")).and_then(toml::Value::as_str);
+    let Some(images) = images.map(PathBuf::from).filter(|images| spec.synthetic && !images.exists()) else {
+        return Ok(());
+    };
+    let Some(folder) = images.parent() else { return Ok(()) };
+    let made = synth::write(folder, &synth::Options::default())?;
+    console::note(&format!("made {} in {}", console::count(made, "synthetic image"), folder.display()));
+    Ok(())
+}
+
+/// Opens and checks every image and mask, and deals each split that a pending run needs.
+pub fn check_data(plan: &Plan) -> Result<Option<Dataset>, Refusal> {
+    let Some(first) = plan.pending().next() else { return Ok(None) };
+    let dataset = Dataset::open(&first.config.data)?;
+    let mut dealt: Vec<&SplitConfig> = Vec::new();
+    for entry in plan.pending() {
+        let split = &entry.config.split;
+        if dealt.contains(&split) {
+            continue;
+        }
+        dealt.push(split);
+        let splits = data::assign(&dataset, split)?;
+        check_batch(plan, split, splits.iter().filter(|split| **split == Split::Train).count())?;
+    }
+    Ok(Some(dataset))
+}
+
+/// A batch larger than the training split would change the setting without a word.
+fn check_batch(plan: &Plan, split: &SplitConfig, images: usize) -> Result<(), Refusal> {
+    let too_large = |config: &&RunConfig| config.split == *split && config.train.batch_size > images;
+    match plan.pending().map(|entry| &entry.config).find(too_large) {
+        None => Ok(()),
+        Some(config) => Err(Refusal::wrong(format!(
+            "batch_size {} is larger than the {images} training images of split seed {}; use a smaller one",
+            config.train.batch_size, split.seed
+        ))),
+    }
+}

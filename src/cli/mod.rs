@@ -1,0 +1,67 @@
+//! The commands: a file each. Only here does the program read its arguments and touch the terminal.
+
+mod console;
+mod data;
+mod exit;
+mod loading;
+mod plan;
+mod progress;
+mod report;
+mod resume;
+mod run;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::Refusal;
+
+/// Sweeps the training of U-Nets for microscopy segmentation and tells the truth about the result.
+#[derive(Parser)]
+#[command(name = "sweepscope", version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sweepscope run sweeps/demo.toml
+  sweepscope plan my.toml grid.learning_rate=1e-3,1e-4
+  sweepscope report results/demo
+
+Exit codes: 0 all runs completed; 1 some run failed; 2 the sweep file, the data or the command line is wrong;
+75 stopped, run again to go on; 130 after Ctrl-C once everything is saved.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show what `run` would do; changes nothing on disk
+    Plan(plan::Arguments),
+    /// Run what is not done yet; the same command again goes on where it stopped
+    Run(run::Arguments),
+    /// As `run`, from the results folder alone
+    Resume(resume::Arguments),
+    /// Make charts, tables and the report page
+    Report(report::Arguments),
+    /// Check images and masks, or make a synthetic set
+    #[command(subcommand)]
+    Data(data::Command),
+    /// One run, started by the scheduler
+    #[command(hide = true)]
+    Worker(worker::Arguments),
+}
+
+/// Runs the command that the arguments name and returns its exit code.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Plan(arguments) => plan::main(&arguments),
+        Command::Run(arguments) => run::main(&arguments),
+        Command::Resume(arguments) => resume::main(&arguments),
+        Command::Report(arguments) => report::main(&arguments),
+        Command::Data(command) => data::main(&command),
+        Command::Worker(arguments) => worker::main(&arguments),
+    };
+    done.unwrap_or_else(Refusal::report)
+}

@@ -1,0 +1,127 @@
+//! `plan`: what `run` would do.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use serde_json::json;
+
+use super::{
+    console,
+    exit::Refusal,
+    loading::{self, Loaded, Place},
+};
+use crate::{
+    data::{self, Dataset},
+    domain::Split,
+    plan::{Action, Plan},
+};
+
+/// Arguments of `plan`.
+#[derive(Args)]
+#[command(after_help = "Example: sweepscope plan sweeps/demo.toml grid.learning_rate=1e-3,1e-4 ~grid.batch_size")]
+pub struct Arguments {
+    /// The sweep file
+    pub sweep: PathBuf,
+    /// Changes of it: KEY=VALUE, grid.AXIS=A,B, ~KEY
+    pub overrides: Vec<String>,
+    /// Folder of results
+    #[arg(long, default_value = "results")]
+    pub results: PathBuf,
+    /// Answer in JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Shows the plan.
+pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
+    let loaded = loading::load(&arguments.sweep, &arguments.overrides, &Place::Below(&arguments.results))?;
+    show(&loaded, arguments.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the grid, what is done, and what the splits hold.
+pub fn show(loaded: &Loaded, as_json: bool) -> Result<(), Refusal> {
+    let dataset = loading::check_data(&loaded.plan)?;
+    if as_json {
+        console::answer(&format!("{:#}\n", to_json(loaded)));
+        return Ok(());
+    }
+    let mut text = grid_table(&loaded.plan);
+    if let Some(dataset) = dataset {
+        text += &format!("\n{}", split_table(&loaded.plan, &dataset)?);
+    }
+    text += &format!("\n{}\n", summary(&loaded.plan));
+    console::answer(&text);
+    Ok(())
+}
+
+/// "12 runs: 9 new, 1 to resume, 2 done" and what is left over.
+pub fn summary(plan: &Plan) -> String {
+    let parts = [(Action::Start, "new"), (Action::Resume, "to resume"), (Action::Skip, "done"), (Action::Failed, "failed")];
+    let parts: Vec<_> = parts
+        .iter()
+        .map(|(action, word)| (plan.count(*action), word))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let mut text = format!("{}: {}", console::count(plan.entries.len(), "run"), parts.join(", "));
+    if plan.leftovers() > 0 {
+        let runs = console::count(plan.leftovers(), "run");
+        text += &format!("; {runs} of earlier sweep files stay in {}", plan.sweep.runs().display());
+    }
+    text
+}
+
+fn grid_table(plan: &Plan) -> String {
+    let mut header = vec!["run".to_owned(), "state".to_owned(), "epochs".to_owned()];
+    header.extend(plan.entries.iter().take(1).flat_map(|entry| entry.planned.axes.keys().cloned()));
+    let rows = plan.entries.iter().map(|entry| {
+        let epochs = format!("{}/{}", entry.state.epoch, entry.config.train.epochs);
+        let mut row = vec![entry.planned.id.short(), entry.action.name().to_owned(), epochs];
+        row.extend(entry.planned.axes.values().map(crate::domain::axis_text));
+        row
+    });
+    console::table(&std::iter::once(header).chain(rows).collect::<Vec<_>>(), &[])
+}
+
+/// Images of each split, and each class's share of the pixels there.
+fn split_table(plan: &Plan, dataset: &Dataset) -> Result<String, Refusal> {
+    let classes = dataset.classes();
+    let mut header = vec!["split".to_owned(), "seed".to_owned(), "images".to_owned()];
+    header.extend(classes.names.iter().map(|name| format!("{name} %")));
+    let mut rows = vec![header];
+    let mut seen = Vec::new();
+    for entry in plan.pending() {
+        let split = &entry.config.split;
+        if seen.contains(&split) {
+            continue;
+        }
+        seen.push(split);
+        let splits = data::assign(dataset, split)?;
+        for which in [Split::Train, Split::Val, Split::Test] {
+            let images: Vec<usize> = (0..splits.len()).filter(|&image| splits[image] == which).collect();
+            let pixels = |class: usize| images.iter().map(|&image| dataset.pixels(image)[class]).sum::<u64>();
+            let all: u64 = (0..classes.names.len()).map(pixels).sum();
+            let share = |class: usize| format!("{:.2}", 100.0 * pixels(class) as f64 / all.max(1) as f64);
+            let mut row = vec![which.to_string(), split.seed.to_string(), images.len().to_string()];
+            row.extend((0..classes.names.len()).map(share));
+            rows.push(row);
+        }
+    }
+    Ok(console::table(&rows, &(1..rows[0].len()).collect::<Vec<_>>()))
+}
+
+fn to_json(loaded: &Loaded) -> serde_json::Value {
+    let runs: Vec<_> = loaded
+        .plan
+        .entries
+        .iter()
+        .map(|entry| {
+            json!({
+                "run": entry.planned.run, "id": entry.planned.id, "action": entry.action.name(),
+                "epoch": entry.state.epoch, "epochs": entry.config.train.epochs, "axes": entry.planned.axes,
+            })
+        })
+        .collect();
+    json!({ "sweep": loaded.spec.name, "results": loaded.plan.sweep.root(), "fingerprint": loaded.plan.fingerprint, "runs": runs })
+}

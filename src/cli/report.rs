@@ -1,0 +1,44 @@
+//! `report`: charts, tables and the page of a sweep.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use serde_json::json;
+
+use super::{console, exit::Refusal};
+use crate::{
+    report,
+    store::{PlannedRun, SweepDir},
+};
+
+/// Arguments of `report`.
+#[derive(Args)]
+#[command(after_help = "Example: sweepscope report results/demo")]
+pub struct Arguments {
+    /// Folder of the sweep's results
+    results: PathBuf,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Makes the report and says where it is.
+pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
+    let sweep = SweepDir::new(&arguments.results);
+    let made = report::build(&sweep, &planned_runs(&sweep)?)?;
+    if arguments.json {
+        console::answer(&format!("{:#}\n", json!({ "page": made.page, "lines": made.lines })));
+    } else {
+        let lines: String = made.lines.iter().map(|line| format!("{line}\n")).collect();
+        console::answer(&format!("{lines}report: {}\n", made.page.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The runs of a sweep that was run, in their order.
+pub fn planned_runs(sweep: &SweepDir) -> Result<Vec<String>, Refusal> {
+    let planned = PlannedRun::read_all(sweep)?.ok_or_else(|| {
+        Refusal::wrong(format!("{} holds no sweep; give the folder that `run` named", sweep.root().display()))
+    })?;
+    Ok(planned.into_iter().map(|planned| planned.run).collect())
+}

@@ -1,0 +1,203 @@
+//! `run`: runs what is not done yet, then says what came out.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
+
+use clap::{Args, ValueEnum};
+
+use super::{
+    console, exit,
+    exit::Refusal,
+    loading::{self, Loaded, Place},
+    plan,
+    progress::Progress,
+};
+use crate::{
+    devices,
+    domain::{AutoOr, DeviceRequest, RunConfig},
+    plan::{Action, Plan, PlanEntry},
+    report,
+    scheduler::{self, Demand, Job, Options, Summary, Trainer},
+    store,
+};
+
+/// Arguments of `run`.
+#[derive(Args)]
+#[command(after_help = "Example: sweepscope run sweeps/demo.toml train.epochs=5 grid.learning_rate=1e-3,1e-4 -j 2")]
+pub struct Arguments {
+    /// The sweep file
+    sweep: PathBuf,
+    /// Changes of it: KEY=VALUE, grid.AXIS=A,B, ~KEY
+    overrides: Vec<String>,
+    /// Folder of results
+    #[arg(long, default_value = "results")]
+    results: PathBuf,
+    /// Only show what would be done, as `plan`
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    schedule: Schedule,
+}
+
+/// Flags that change [schedule].
+#[derive(Args)]
+pub struct Schedule {
+    /// Runs at once on a device
+    #[arg(short, long)]
+    jobs: Option<usize>,
+    /// auto, cpu, or GPUs such as cuda:0,1
+    #[arg(long)]
+    devices: Option<DeviceRequest>,
+    /// Who starts the runs
+    #[arg(long, value_enum, default_value = "local")]
+    executor: Executor,
+    /// Failed runs after which no more are started
+    #[arg(long)]
+    max_fails: Option<usize>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Executor {
+    /// This program, on this machine
+    Local,
+}
+
+/// Runs a sweep file.
+pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
+    let place = Place::Below(&arguments.results);
+    if !arguments.dry_run {
+        loading::make_synthetic(&arguments.sweep, &arguments.overrides)?;
+    }
+    let loaded = loading::load(&arguments.sweep, &arguments.overrides, &place)?;
+    if arguments.dry_run {
+        plan::show(&loaded, false)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    run(&loaded, &arguments.schedule)
+}
+
+/// Runs a checked sweep.
+pub fn run(loaded: &Loaded, flags: &Schedule) -> Result<ExitCode, Refusal> {
+    let plan = &loaded.plan;
+    if plan.pending().next().is_none() {
+        return nothing_to_do(plan);
+    }
+    loading::check_data(plan)?;
+    let sweep = &plan.sweep;
+    store::create_dir(sweep.root())?;
+    let lock = store::SweepLock::take(sweep)?;
+    plan.write()?;
+    store::write_text(&sweep.sweep_toml(), &loaded.spec.resolved)?;
+    console::note(&plan::summary(plan));
+
+    let options = options(loaded, flags)?;
+    let started = Instant::now();
+    let mut progress = Progress::new(plan);
+    let summary = scheduler::run(sweep, jobs(plan)?, &options, &mut progress)?;
+    progress.finish();
+    drop(lock);
+    tell(plan, &summary, started.elapsed().as_secs_f64())?;
+    Ok(ExitCode::from(summary.exit_code()))
+}
+
+/// Everything is done (or failed for good): say so, and where the report is.
+fn nothing_to_do(plan: &Plan) -> Result<ExitCode, Refusal> {
+    let root = plan.sweep.root().display();
+    let failed = plan.count(Action::Failed);
+    if failed > 0 {
+        let runs = console::count(failed, "run");
+        console::answer(&format!("nothing to do, but {runs} failed; `sweepscope retry {root}` queues them again\n"));
+        return Ok(ExitCode::from(exit::FAILED));
+    }
+    console::answer(&format!("nothing to do: {} done\n", console::count(plan.entries.len(), "run")));
+    let page = plan.sweep.report().join("index.html");
+    if page.exists() {
+        console::answer(&format!("report: {}\n", page.display()));
+    } else {
+        console::answer(&format!("next: sweepscope report {root}\n"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn options(loaded: &Loaded, flags: &Schedule) -> Result<Options, Refusal> {
+    let Executor::Local = flags.executor;
+    let mut schedule = loaded.spec.schedule.clone();
+    if let Some(jobs) = flags.jobs {
+        schedule.runs_per_device = match jobs {
+            0 => return Err(Refusal::wrong("-j 0 runs nothing; give a number from 1")),
+            jobs => AutoOr::Number(jobs),
+        };
+    }
+    if let Some(devices) = &flags.devices {
+        schedule.devices = devices.clone();
+    }
+    schedule.max_fails = flags.max_fails.unwrap_or(schedule.max_fails);
+    let inventory = devices::find(&schedule.devices).map_err(Refusal::wrong)?;
+    for note in &inventory.notes {
+        console::note(note);
+    }
+    let slots = devices::slots(&inventory, &schedule);
+    Ok(Options { schedule, inventory, slots })
+}
+
+fn jobs(plan: &Plan) -> Result<Vec<Job>, Refusal> {
+    let program = std::env::current_exe()
+        .map_err(|e| Refusal::wrong(format!("failed to find this program's own file: {e}")))?;
+    let job = |entry: &PlanEntry| Job {
+        name: entry.planned.run.clone(),
+        run: plan.run_dir(entry),
+        cell: entry.planned.setting.clone(),
+        trainer: Trainer::BuiltIn { program: program.clone() },
+        demand: Some(demand(&entry.config)),
+    };
+    Ok(plan.pending().map(job).collect())
+}
+
+fn demand(config: &RunConfig) -> Demand {
+    let [height, width] = config.data.input_size.0;
+    Demand {
+        batch: config.train.batch_size,
+        pixels: height * width,
+        width: config.model.base_width,
+        depth: config.model.depth,
+    }
+}
+
+/// What came out, where the report is, and what to do next.
+fn tell(plan: &Plan, summary: &Summary, seconds: f64) -> Result<(), Refusal> {
+    let root = plan.sweep.root();
+    let done = plan.count(Action::Skip) + summary.completed;
+    let mut text = format!(
+        "{done} of {} completed ({} now) in {}\n",
+        console::count(plan.entries.len(), "run"),
+        summary.completed,
+        console::duration(seconds)
+    );
+    for (run, failure) in &summary.failed {
+        text += &format!("failed: {run}: {failure}\n");
+    }
+    if let Some(reason) = &summary.halted {
+        text += &format!("no more runs were started: {reason}\n");
+    }
+    if done > 0 {
+        let runs: Vec<String> = plan.entries.iter().map(|entry| entry.planned.run.clone()).collect();
+        let made = report::build(&plan.sweep, &runs)?;
+        text += &made.lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        text += &format!("report: {}\n", made.page.display());
+    }
+    text += &next_step(root, summary);
+    console::answer(&text);
+    Ok(())
+}
+
+fn next_step(root: &Path, summary: &Summary) -> String {
+    let root = root.display();
+    match summary.exit_code() {
+        exit::STOPPED | exit::INTERRUPTED => format!("next: the same command again, or sweepscope resume {root}\n"),
+        exit::FAILED => format!("next: sweepscope status {root}; once mended, sweepscope retry {root}\n"),
+        _ => String::new(),
+    }
+}

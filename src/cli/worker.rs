@@ -1,0 +1,78 @@
+//! `worker`: one run, as the scheduler starts it. It speaks the protocol on stdout and ends on SIGTERM.
+
+use std::{
+    io::Write,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use clap::Args;
+
+use super::exit::Refusal;
+use crate::{
+    protocol::{EXIT_FAILED, EXIT_STOPPED, Message},
+    store::{self, RunDir},
+    worker::{self, Outcome},
+};
+
+/// Arguments of `worker`.
+#[derive(Args)]
+pub struct Arguments {
+    /// Folder of the run; it holds run.toml
+    run: PathBuf,
+    /// Threads to train with
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// cpu, or cuda for the GPU that CUDA_VISIBLE_DEVICES leaves
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+/// Trains one run.
+pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
+    store::die_with_parent();
+    if arguments.device != "cpu" {
+        return Err(Refusal::wrong(format!("this worker trains on the CPU, not on `{}`", arguments.device)));
+    }
+    let stop = stop_on_signals().map_err(|e| Refusal::wrong(format!("failed to listen for signals: {e}")))?;
+    let mut out = std::io::stdout();
+    let mut say = |message: &Message| {
+        // A scheduler that is gone cannot be told; the run's files hold all that matters.
+        let _ = out.write_all(message.line().as_bytes()).and_then(|()| out.flush());
+    };
+    let code = match worker::run(&RunDir::new(&arguments.run), arguments.threads, &stop, &mut say) {
+        Ok(Outcome::Completed) => 0,
+        Ok(Outcome::Stopped) => EXIT_STOPPED,
+        Err(failure) => {
+            say(&Message::Failed { kind: failure.kind, message: failure.message });
+            EXIT_FAILED
+        }
+    };
+    Ok(ExitCode::from(code))
+}
+
+/// A flag that SIGTERM and SIGINT raise.
+fn stop_on_signals() -> std::io::Result<Arc<AtomicBool>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let flag = Arc::new(AtomicBool::new(false));
+    let raised = Arc::clone(&flag);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut terminate, mut interrupt) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        });
+        raised.store(true, Ordering::Relaxed);
+    });
+    Ok(flag)
+}

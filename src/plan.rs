@@ -1,0 +1,131 @@
+//! The grid against what is on disk: which runs are new, which go on, which are done.
+
+use crate::{
+    domain::{RunConfig, RunId, RunState, StateRecord},
+    grid::Cell,
+    store::{PlannedRun, RunDir, RunFile, StoreError, SweepDir},
+};
+
+/// What is to be done with a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing is recorded yet.
+    Start,
+    /// Some epochs are recorded.
+    Resume,
+    /// It is complete.
+    Skip,
+    /// It failed for good; `retry` queues it again.
+    Failed,
+}
+
+impl Action {
+    /// The word that `plan` prints.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Start => "new",
+            Self::Resume => "resume",
+            Self::Skip => "done",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A cell with its name and what is on disk of it.
+#[derive(Clone, Debug)]
+pub struct PlanEntry {
+    /// Name, identity, axes.
+    pub planned: PlannedRun,
+    /// Every setting.
+    pub config: RunConfig,
+    /// Where it stands.
+    pub state: StateRecord,
+    /// What is to be done.
+    pub action: Action,
+}
+
+/// The whole sweep, in the order in which it is to be run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Its folder.
+    pub sweep: SweepDir,
+    /// The data's fingerprint.
+    pub fingerprint: String,
+    /// One entry a cell.
+    pub entries: Vec<PlanEntry>,
+}
+
+impl Plan {
+    /// Holds the cells against the sweep's folder.
+    ///
+    /// # Errors
+    /// If a state file is there but cannot be read.
+    pub fn new(sweep: SweepDir, cells: Vec<Cell>, fingerprint: String) -> Result<Self, StoreError> {
+        let entries = cells.into_iter().map(|cell| entry(&sweep, cell, &fingerprint)).collect::<Result<_, _>>()?;
+        Ok(Self { sweep, fingerprint, entries })
+    }
+
+    /// The entries that are not done and did not fail for good.
+    pub fn pending(&self) -> impl Iterator<Item = &PlanEntry> {
+        self.entries.iter().filter(|entry| matches!(entry.action, Action::Start | Action::Resume))
+    }
+
+    /// How many entries have that action.
+    pub fn count(&self, action: Action) -> usize {
+        self.entries.iter().filter(|entry| entry.action == action).count()
+    }
+
+    /// Folders under runs/ that this sweep file does not name: they stay, and are in no table.
+    pub fn leftovers(&self) -> usize {
+        let Ok(folders) = std::fs::read_dir(self.sweep.runs()) else { return 0 };
+        let names: std::collections::HashSet<_> = self.entries.iter().map(|entry| entry.planned.run.as_str()).collect();
+        folders.flatten().filter(|folder| !names.contains(folder.file_name().to_string_lossy().as_ref())).count()
+    }
+
+    /// Writes the plan and the run.toml of each pending run.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn write(&self) -> Result<(), StoreError> {
+        crate::store::create_dir(&self.sweep.runs())?;
+        for entry in self.pending() {
+            self.write_run(entry)?;
+        }
+        let planned: Vec<_> = self.entries.iter().map(|entry| entry.planned.clone()).collect();
+        PlannedRun::write_all(&self.sweep, &planned)
+    }
+
+    fn write_run(&self, entry: &PlanEntry) -> Result<(), StoreError> {
+        let run = self.run_dir(entry);
+        let file = RunFile {
+            id: entry.planned.id,
+            fingerprint: self.fingerprint.clone(),
+            axes: entry.planned.axes.clone(),
+            config: entry.config.clone(),
+        };
+        if RunFile::read(&run).is_ok_and(|known| known == file) {
+            return Ok(());
+        }
+        crate::store::create_dir(run.root())?;
+        file.write(&run)
+    }
+
+    /// The folder of an entry's run.
+    pub fn run_dir(&self, entry: &PlanEntry) -> RunDir {
+        self.sweep.run(&entry.planned.run)
+    }
+}
+
+fn entry(sweep: &SweepDir, cell: Cell, fingerprint: &str) -> Result<PlanEntry, StoreError> {
+    let id = RunId::of(&cell.config, fingerprint);
+    let run = id.folder(&cell.axes);
+    let state = sweep.run(&run).read_state()?;
+    let action = match state.state {
+        RunState::Completed => Action::Skip,
+        RunState::Failed => Action::Failed,
+        _ if state.checkpoint > 0 => Action::Resume,
+        _ => Action::Start,
+    };
+    let planned = PlannedRun { run, id, setting: cell.setting, axes: cell.axes.into_iter().collect() };
+    Ok(PlanEntry { planned, config: cell.config, state, action })
+}

@@ -1,0 +1,137 @@
+//! Killed at random moments and run again, a sweep ends with the same bytes as one that was left alone.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use common::{call, contents, expect_code, small_sweep, sweepscope};
+use rustix::process::{Pid, Signal, kill_process};
+use sweepscope::domain::seed;
+
+const TABLES: [&str; 6] = ["epochs.csv", "classes.csv", "images.csv", "split.csv", "metrics.csv", "findings.csv"];
+
+/// The tables of the small sweep, run without a disturbance, and how long that took.
+fn undisturbed(folder: &Path, jobs: &str, results: &str) -> (BTreeMap<PathBuf, Vec<u8>>, Duration) {
+    let started = Instant::now();
+    expect_code(&call(folder, &["run", "sweep.toml", "-j", jobs, "--results", results]), 0);
+    (contents(&folder.join(results), &TABLES), started.elapsed())
+}
+
+#[test]
+fn ten_kills_at_random_moments_leave_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    small_sweep(folder);
+    let (expected, alone) = undisturbed(folder, "1", "alone");
+    assert!(expected.len() >= 4 * 4 + 1, "tables are missing: {:?}", expected.keys());
+    assert_eq!(undisturbed(folder, "2", "two").0, expected, "-j 2 against -j 1");
+
+    for kill in 0..10 {
+        let fraction = seed::number(42, "kill", &[kill]) % 1000;
+        let moment = alone * u32::try_from(fraction).unwrap() / 2500;
+        let child = start(folder);
+        thread::sleep(moment);
+        match kill % 3 {
+            0 => kill_all(child),
+            1 => kill_orchestrator(child),
+            _ => kill_one_worker(child),
+        }
+    }
+    expect_code(&call(folder, &["run", "sweep.toml", "-j", "2", "--results", "killed"]), 0);
+    let found = contents(&folder.join("killed"), &TABLES);
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (path, bytes) in &expected {
+        assert_eq!(String::from_utf8_lossy(bytes), String::from_utf8_lossy(&found[path]), "{}", path.display());
+    }
+    assert_eq!(workers_in(folder), Vec::<Pid>::new(), "workers are left behind");
+}
+
+#[test]
+fn the_same_command_again_does_nothing_and_a_new_value_runs_only_its_cells() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let file = small_sweep(folder);
+    undisturbed(folder, "2", "results");
+    let started = Instant::now();
+    let again = call(folder, &["run", "sweep.toml"]);
+    expect_code(&again, 0);
+    assert!(common::said(&again).contains("nothing to do: 4 runs done"), "{}", common::said(&again));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+
+    let before = contents(&folder.join("results"), &["timing.csv", "state.json"]);
+    let text = fs::read_to_string(&file).unwrap().replace("[1e-2, 1e-3]", "[1e-2, 1e-3, 1e-4]");
+    fs::write(&file, text).unwrap();
+    let more = call(folder, &["run", "sweep.toml"]);
+    expect_code(&more, 0);
+    assert!(common::said(&more).contains("6 of 6 runs completed (2 now)"), "{}", common::said(&more));
+    let after = contents(&folder.join("results"), &["timing.csv", "state.json"]);
+    assert!(before.iter().all(|(path, bytes)| after[path] == *bytes), "a finished run was touched");
+    assert_eq!(after.len(), before.len() + 2 * 2);
+}
+
+fn start(folder: &Path) -> Child {
+    let mut command = sweepscope(folder);
+    command.args(["run", "sweep.toml", "-j", "2", "--results", "killed"]);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn kill_all(mut child: Child) {
+    let workers = children_of(child.id());
+    let _ = child.kill();
+    workers.into_iter().for_each(kill);
+    child.wait().unwrap();
+}
+
+fn kill_orchestrator(mut child: Child) {
+    let _ = child.kill();
+    child.wait().unwrap();
+}
+
+/// The sweep itself goes on, starts the run again and ends well.
+fn kill_one_worker(mut child: Child) {
+    children_of(child.id()).into_iter().take(1).for_each(kill);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+fn kill(process: Pid) {
+    // It may have ended by itself a moment ago.
+    let _ = kill_process(process, Signal::KILL);
+}
+
+/// Processes whose parent is `parent`.
+fn children_of(parent: u32) -> Vec<Pid> {
+    processes(|status, _| status.lines().any(|line| *line == format!("PPid:\t{parent}")))
+}
+
+/// Workers whose run lies below `folder`, once those that are on their way out had a moment to end.
+fn workers_in(folder: &Path) -> Vec<Pid> {
+    let text = folder.to_string_lossy().into_owned();
+    let find = || processes(|status, command| command.contains(&text) && !status.contains("State:\tZ"));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !find().is_empty() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(20));
+    }
+    find()
+}
+
+fn processes(wanted: impl Fn(&str, &str) -> bool) -> Vec<Pid> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_string_lossy().parse().ok().and_then(Pid::from_raw) else { continue };
+        let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+        let command = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+        if wanted(&status, &command) {
+            found.push(pid);
+        }
+    }
+    found
+}

@@ -1,0 +1,223 @@
+//! The sweep file as its user meets it: what is read, and what is said of a broken one.
+#![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
+use std::{collections::HashSet, path::Path};
+
+use serde_json::json;
+use sweepscope::{
+    domain::RunConfig,
+    grid::{self, Cell},
+    spec::{Problems, SweepSpec, schema},
+};
+
+const DATA: &str = r#"
+[data]
+images = "."
+masks = "."
+classes = ["background", "cell", "fibre"]
+background = "background"
+"#;
+
+fn read(text: &str, overrides: &[&str]) -> Result<(SweepSpec, Vec<Cell>), Problems> {
+    let overrides: Vec<_> = overrides.iter().map(ToString::to_string).collect();
+    let spec = SweepSpec::parse(&Path::new(env!("CARGO_MANIFEST_DIR")).join("sweep.toml"), text, &overrides)?;
+    let cells = grid::expand(&spec)?;
+    Ok((spec, cells))
+}
+
+fn lines(problems: &Problems) -> Vec<(usize, String)> {
+    problems.0.iter().map(|problem| (problem.line().map_or(0, |(_, line)| line), problem.message.clone())).collect()
+}
+
+fn axes(cells: &[Cell]) -> Vec<String> {
+    let text =
+        |cell: &Cell| cell.axes.iter().map(|(axis, value)| format!("{axis}={value}")).collect::<Vec<_>>().join(" ");
+    cells.iter().map(text).collect()
+}
+
+#[test]
+fn every_problem_of_a_file_is_reported_at_once_with_its_line_and_the_nearest_key() {
+    let text = r#"
+[data]
+images = "no/such/folder"
+masks = "."
+classes = ["background", "cell"]
+backgroud = "background"
+[grid]
+learning_rate = []
+batch_size = [4, -1]
+input_size = [64, 64]
+"loss.kind" = ["dise"]
+[train]
+epochs = "ten"
+"#;
+    let problems = read(text, &[]).unwrap_err();
+    let found = lines(&problems);
+    let expected = [
+        (3, "names a folder that is not there"),
+        (6, "unknown key `backgroud` in [data]"),
+        (8, "the axis `learning_rate` is empty"),
+        (9, "must be at least 1, but is -1"),
+        (11, "did you mean `dice`?"),
+        (13, "`train.epochs` must be a whole number, but is text"),
+    ];
+    assert_eq!(found.len(), expected.len(), "{problems}");
+    for ((line, message), (expected_line, part)) in found.iter().zip(expected) {
+        assert_eq!(*line, expected_line, "{message}");
+        assert!(message.contains(part), "{message} should contain {part}");
+    }
+    let shown = problems.to_string();
+    assert!(shown.contains("did you mean `background`?"), "{shown}");
+    assert!(shown.contains("sweep.toml:6:1"), "{shown}");
+}
+
+#[test]
+fn a_cell_that_occurs_twice_is_refused_where_it_stands() {
+    let twice = format!("{DATA}[grid]\nlearning_rate = [1e-3, 0.001]\n");
+    let problems = read(&twice, &[]).unwrap_err();
+    assert_eq!(lines(&problems)[0].0, 8, "{problems}");
+    assert!(problems.to_string().contains("occurs twice"));
+    let included = format!("{DATA}[grid]\nbatch_size = [4]\n[[include]]\nbatch_size = 4\n");
+    assert!(read(&included, &[]).unwrap_err().to_string().contains("batch_size=4 occurs twice"));
+}
+
+#[test]
+fn a_syntax_error_names_its_line() {
+    let problems = read("[data]\nimages = \n", &[]).unwrap_err();
+    assert_eq!(lines(&problems)[0].0, 2, "{problems}");
+}
+
+#[test]
+fn what_must_be_there_is_asked_for() {
+    let problems = read("[sweep]\nname = \"x\"\n", &[]).unwrap_err().to_string();
+    assert!(problems.contains("has no [data] section"), "{problems}");
+    let problems = read("[data]\nimages = \".\"\n", &[]).unwrap_err().to_string();
+    assert!(problems.contains("[data] has no `masks`") && problems.contains("[data] has no `classes`"), "{problems}");
+}
+
+#[test]
+fn the_grid_is_the_product_with_the_last_axis_fastest_and_replicates_first() {
+    let text = format!("{DATA}[grid]\nsplit_seed = [5, 3]\nlearning_rate = [1e-3, 1e-4]\nbatch_size = [4, 8]\n");
+    let (_, cells) = read(&text, &[]).unwrap();
+    let expected: Vec<String> = [5, 3]
+        .iter()
+        .flat_map(|seed| {
+            [(0.001, 4), (0.001, 8), (0.0001, 4), (0.0001, 8)]
+                .map(|(rate, batch)| format!("split_seed={seed} learning_rate={rate} batch_size={batch}"))
+        })
+        .collect();
+    assert_eq!(axes(&cells), expected);
+    let late = text.replace("split_seed = [5, 3]\n", "") + "split_seed = [5, 3]\n";
+    let (_, replicates_first) = read(&late, &[]).unwrap();
+    assert!(replicates_first[..4].iter().all(|cell| cell.config.split.seed == 5));
+    let (_, as_written) = read(&format!("[sweep]\norder = \"grid\"\n{late}"), &[]).unwrap();
+    assert_eq!(as_written[1].config.split.seed, 3);
+    let settings: HashSet<_> = cells.iter().map(|cell| &cell.setting).collect();
+    assert_eq!(settings.len(), 4, "seeds are no part of a setting");
+}
+
+#[test]
+fn zip_exclude_and_include_shape_the_grid() {
+    let text = format!(
+        "{DATA}[grid]\nlearning_rate = [1e-3, 1e-4]\n[[zip]]\nbatch_size = [16, 4]\ninput_size = [64, 128]\n\
+         [[exclude]]\nlearning_rate = 1e-3\nbatch_size = 4\n[[include]]\nlearning_rate = 1e-5\nbatch_size = 2\n"
+    );
+    let (_, cells) = read(&text, &[]).unwrap();
+    assert_eq!(
+        axes(&cells),
+        [
+            "learning_rate=0.001 batch_size=16 input_size=64",
+            "learning_rate=0.0001 batch_size=16 input_size=64",
+            "learning_rate=0.0001 batch_size=4 input_size=128",
+            "learning_rate=0.00001 batch_size=2 input_size=128",
+        ]
+    );
+    let uneven = text.replace("[16, 4]", "[16, 4, 2]");
+    assert!(read(&uneven, &[]).unwrap_err().to_string().contains("move together"));
+    let no_axis = text.replace("[[exclude]]", "[[exclude]]\n\"loss.kind\" = \"dice\"");
+    assert!(read(&no_axis, &[]).unwrap_err().to_string().contains("not an axis of this sweep"));
+}
+
+#[test]
+fn overrides_follow_hydra() {
+    let text = format!("{DATA}[grid]\nlearning_rate = [1e-3]\nbatch_size = [4, 8]\n[train]\nepochs = 3\n");
+    let overrides = [
+        "train.epochs=5",
+        "grid.learning_rate=1e-4,1e-5",
+        "~grid.batch_size",
+        "grid.loss.kind=dice,ce",
+        "model.norm=group",
+    ];
+    let (_, cells) = read(&text, &overrides).unwrap();
+    assert_eq!(cells.len(), 4);
+    assert_eq!(cells[0].config.train.epochs, 5);
+    assert_eq!(cells[0].axes[0], ("learning_rate".into(), json!(1e-4)));
+    assert_eq!(cells[1].axes[1], ("loss.kind".into(), json!("ce")));
+    let hidden = read(&text, &["learning_rate=1"]).unwrap_err().to_string();
+    assert!(hidden.contains("is an axis of the grid") && hidden.contains("grid.learning_rate=1"), "{hidden}");
+    let unknown = read(&text, &["train.epoch=5", "~grid.nothing", "train"]).unwrap_err();
+    assert_eq!(unknown.0.len(), 3, "{unknown}");
+    assert!(unknown.to_string().contains("did you mean `epochs`?"), "{unknown}");
+}
+
+#[test]
+fn the_resolved_file_reads_back_as_the_same_grid() {
+    let text = format!(
+        "{DATA}[grid]\nsplit_seed = [0, 1]\nlearning_rate = [1e-3]\n[[zip]]\nbatch_size = [16, 4]\ninput_size = [64, [128, 64]]\n\
+         [[include]]\nlearning_rate = 1e-5\n[train]\nearly_stopping = {{ patience = 3 }}\n"
+    );
+    let (spec, cells) = read(&text, &["train.epochs=7"]).unwrap();
+    let (_, again) = read(&spec.resolved, &[]).unwrap();
+    assert_eq!(cells, again);
+}
+
+#[test]
+fn combinations_that_cannot_be_trained_are_named() {
+    let text = format!("{DATA}[grid]\ninput_size = [64, 100]\n[split]\nfractions = {{ train = 0.9, val = 0.2 }}\n");
+    let problems = read(&text, &[]).unwrap_err();
+    let shown = problems.to_string();
+    assert!(shown.contains("100 × 100 is not a multiple of 16"), "{shown}");
+    assert!(shown.contains("try 96 × 96"), "{shown}");
+    assert!(shown.contains("sum to 1"), "{shown}");
+    assert_eq!(problems.0.len(), 2, "{shown}");
+}
+
+#[test]
+fn watching_a_training_figure_is_allowed_with_a_warning() {
+    let text = format!("{DATA}[train]\nearly_stopping = {{ monitor = \"train_accuracy\" }}\n");
+    let (spec, _) = read(&text, &[]).unwrap();
+    assert!(spec.warnings.render(true, false).contains("train_accuracy"));
+    let wrong = text.replace("train_accuracy", "val_dise");
+    assert!(read(&wrong, &[]).unwrap_err().to_string().contains("val_dice_macro"));
+}
+
+/// The table of keys and the settings that serde reads are two lists of one thing.
+#[test]
+fn every_key_of_the_table_is_a_setting_and_every_setting_is_in_the_table() {
+    let mut config = RunConfig::default();
+    config.data.background = Some("b".into());
+    config.data.ignore_index = Some(9);
+    config.data.groups = Some(sweepscope::domain::Groups { file: "f".into(), image: "i".into(), group: "g".into() });
+    config.split.file = Some("f".into());
+    config.train.early_stopping = Some(Default::default());
+    let mut settings = HashSet::new();
+    collect("", &serde_json::to_value(&config).unwrap(), &mut settings);
+    let not_of_a_run =
+        |path: &str| path.starts_with("sweep.") || path.starts_with("schedule.") || path == "data.synthetic";
+    let keys: HashSet<String> =
+        schema::KEYS.iter().map(|key| key.path.to_owned()).filter(|path| !not_of_a_run(path)).collect();
+    settings.remove("monitor");
+    let missing: Vec<_> = settings.symmetric_difference(&keys).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+fn collect(path: &str, value: &serde_json::Value, into: &mut HashSet<String>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (key, value) in fields {
+                collect(&if path.is_empty() { key.clone() } else { format!("{path}.{key}") }, value, into);
+            }
+        }
+        _ => drop(into.insert(path.to_owned())),
+    }
+}
