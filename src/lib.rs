@@ -12,6 +12,11 @@
 //! | [`plan`] | the grid against what is on disk: new, going on, done |
 //! | [`estimate`] | what a run will cost, from its settings alone |
 //! | [`data`] | images and masks on disk, checked, split and turned into what the network sees |
+//! | [`loss`] | what training minimises, with gradients |
+//! | [`metrics`] | figures from predictions, at the masks' own size |
+//! | [`model`] | the U-Net, its operations and kernels |
+//! | [`train`] | the training of one run: exact, resumable, recorded epoch by epoch |
+//! | [`worker`] | one run in a process of its own |
 //! | [`protocol`] | what a worker tells the scheduler |
 //! | [`report`] | what a sweep shows: tables, statistics, findings, charts, the page |
 
@@ -19,8 +24,13 @@ pub mod data;
 pub mod domain;
 pub mod estimate;
 pub mod grid;
+pub mod loss;
+pub mod metrics;
+pub mod model;
 pub mod plan;
 pub mod protocol;
 pub mod spec;
 pub mod report;
 pub mod store;
+pub mod train;
+pub mod worker;

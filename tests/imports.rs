@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("devices", &["domain"]),
     ("data", &["domain"]),
     ("model", &["domain"]),
-    ("loss", &["domain", "model"]),
+    ("loss", &["data", "domain"]),
     ("metrics", &["domain", "data", "loss"]),
     ("train", &["domain", "data", "model", "loss", "metrics", "protocol", "store"]),
     ("worker", &["domain", "data", "model", "train", "protocol", "store"]),

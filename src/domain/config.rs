@@ -295,13 +295,31 @@ choice! {
 }
 
 /// `[loss]`: what training minimises.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LossConfig {
     /// Which loss.
     pub kind: LossKind,
     /// One weight a class, in the order of the classes. Empty: all 1.
     pub class_weights: Vec<f64>,
+    /// Exponent of `focal`.
+    pub focal_gamma: f64,
+    /// Weight of false alarms in `tversky`.
+    pub tversky_alpha: f64,
+    /// Weight of misses in `tversky`.
+    pub tversky_beta: f64,
+}
+
+impl Default for LossConfig {
+    fn default() -> Self {
+        Self {
+            kind: LossKind::DiceCe,
+            class_weights: Vec::new(),
+            focal_gamma: 2.0,
+            tversky_alpha: 0.3,
+            tversky_beta: 0.7,
+        }
+    }
 }
 
 choice! {
@@ -315,6 +333,10 @@ choice! {
         DiceMacro,
         /// Cross-entropy.
         Ce,
+        /// Focal loss (Lin 2017): cross-entropy times (1 − p)^`focal_gamma`.
+        Focal,
+        /// One minus the mean over classes of the batch's Tversky index (Salehi 2017).
+        Tversky,
     }
 }
 
@@ -328,6 +350,8 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// Images a step.
     pub batch_size: usize,
+    /// Batches whose gradients are averaged before a step.
+    pub accumulate: usize,
     /// The update rule.
     pub optimizer: Optimizer,
     /// Weight decay (AdamW: decoupled; SGD: L2).
@@ -355,6 +379,7 @@ impl Default for TrainConfig {
             epochs: 64,
             learning_rate: 1e-3,
             batch_size: 8,
+            accumulate: 1,
             optimizer: Optimizer::Adam,
             weight_decay: 0.0,
             momentum: 0.9,

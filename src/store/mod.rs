@@ -12,7 +12,7 @@ mod plan_file;
 mod run_file;
 mod table;
 
-pub use atomic::{create_dir, read_json, write_derived, write_json, write_text};
+pub use atomic::{create_dir, read_json, write_bytes, write_derived, write_json, write_text};
 pub use checkpoint::{CheckpointSet, images_of};
 pub use error::StoreError;
 pub use layout::{RunDir, SweepDir};
