@@ -6,6 +6,7 @@ mod metric;
 mod name;
 pub mod palette;
 mod record;
+mod schedule;
 pub mod seed;
 mod state;
 
@@ -14,4 +15,5 @@ pub use failure::{Failure, FailureKind};
 pub use metric::{Direction, Figure, Metric};
 pub use name::{RunId, axis_text, float_text};
 pub use record::*;
+pub use schedule::{AutoOr, DeviceRequest, ScheduleConfig};
 pub use state::{Process, RunState, StateRecord};
