@@ -8,7 +8,11 @@
 //! | [`domain`] | plain data: settings, names, records, seeds |
 //! | [`protocol`] | what a worker tells the scheduler |
 //! | [`store`] | the only writer under `results/`: layout, atomic files, tables, checkpoints |
+//! | [`devices`] | what there is to compute on, cut into slots of one run each |
+//! | [`scheduler`] | keeps every device busy and loses nothing |
 
+pub mod devices;
 pub mod domain;
 pub mod protocol;
+pub mod scheduler;
 pub mod store;
