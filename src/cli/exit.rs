@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::console;
-use crate::{data::DataErrors, report::ReportError, scheduler::SchedulerError, spec::Problems, store::StoreError};
+use crate::{data::DataErrors, devices::DeviceError, report::ReportError, scheduler::SchedulerError, spec::Problems, store::{LockError, StoreError}};
 
 /// Some run failed.
 pub const FAILED: u8 = 1;
@@ -66,5 +66,17 @@ impl From<ReportError> for Refusal {
 impl From<SchedulerError> for Refusal {
     fn from(error: SchedulerError) -> Self {
         Self { code: STOPPED, text: format!("error: {error}") }
+    }
+}
+
+impl From<LockError> for Refusal {
+    fn from(error: LockError) -> Self {
+        Self { code: STOPPED, text: format!("error: {error}") }
+    }
+}
+
+impl From<DeviceError> for Refusal {
+    fn from(error: DeviceError) -> Self {
+        Self { code: WRONG, text: format!("error: {error}") }
     }
 }

@@ -88,7 +88,7 @@ pub fn run(loaded: &Loaded, flags: &Schedule) -> Result<ExitCode, Refusal> {
     loading::check_data(plan)?;
     let sweep = &plan.sweep;
     store::create_dir(sweep.root())?;
-    let lock = store::SweepLock::take(sweep)?;
+    let lock = store::SweepLock::acquire(sweep)?;
     plan.write()?;
     store::write_text(&sweep.sweep_toml(), &loaded.spec.resolved)?;
     console::note(&plan::summary(plan));
@@ -96,7 +96,7 @@ pub fn run(loaded: &Loaded, flags: &Schedule) -> Result<ExitCode, Refusal> {
     let options = options(loaded, flags)?;
     let started = Instant::now();
     let mut progress = Progress::new(plan);
-    let summary = scheduler::run(sweep, jobs(plan)?, &options, &mut progress)?;
+    let summary = scheduler::run(sweep, &lock, &jobs(plan)?, &options, &mut progress)?;
     progress.finish();
     drop(lock);
     tell(plan, &summary, started.elapsed().as_secs_f64())?;
@@ -135,7 +135,7 @@ fn options(loaded: &Loaded, flags: &Schedule) -> Result<Options, Refusal> {
         schedule.devices = devices.clone();
     }
     schedule.max_fails = flags.max_fails.unwrap_or(schedule.max_fails);
-    let inventory = devices::find(&schedule.devices).map_err(Refusal::wrong)?;
+    let inventory = devices::find(&schedule.devices, cfg!(feature = "cuda"))?;
     for note in &inventory.notes {
         console::note(note);
     }
