@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     devices,
-    domain::{AutoOr, DeviceRequest, RunConfig},
+    domain::{DeviceRequest, RunConfig},
     plan::{Action, Plan, PlanEntry},
     report,
     scheduler::{self, Demand, Job, Options, Summary, Trainer},
@@ -45,7 +45,7 @@ pub struct Arguments {
 /// Flags that change [schedule].
 #[derive(Args)]
 pub struct Schedule {
-    /// Runs at once on a device
+    /// Runs at once
     #[arg(short, long)]
     jobs: Option<usize>,
     /// auto, cpu, or GPUs such as cuda:0,1
@@ -125,11 +125,8 @@ fn nothing_to_do(plan: &Plan) -> Result<ExitCode, Refusal> {
 fn options(loaded: &Loaded, flags: &Schedule) -> Result<Options, Refusal> {
     let Executor::Local = flags.executor;
     let mut schedule = loaded.spec.schedule.clone();
-    if let Some(jobs) = flags.jobs {
-        schedule.runs_per_device = match jobs {
-            0 => return Err(Refusal::wrong("-j 0 runs nothing; give a number from 1")),
-            jobs => AutoOr::Number(jobs),
-        };
+    if flags.jobs == Some(0) {
+        return Err(Refusal::wrong("-j 0 runs nothing; give a number from 1"));
     }
     if let Some(devices) = &flags.devices {
         schedule.devices = devices.clone();
@@ -139,13 +136,13 @@ fn options(loaded: &Loaded, flags: &Schedule) -> Result<Options, Refusal> {
     for note in &inventory.notes {
         console::note(note);
     }
-    let slots = devices::slots(&inventory, &schedule);
+    let slots = devices::slots(&inventory, &schedule, flags.jobs, loaded.plan.pending().count());
     Ok(Options { schedule, inventory, slots })
 }
 
 fn jobs(plan: &Plan) -> Result<Vec<Job>, Refusal> {
-    let program = std::env::current_exe()
-        .map_err(|e| Refusal::wrong(format!("failed to find this program's own file: {e}")))?;
+    let program =
+        std::env::current_exe().map_err(|e| Refusal::wrong(format!("failed to find this program's own file: {e}")))?;
     let job = |entry: &PlanEntry| Job {
         name: entry.planned.run.clone(),
         run: plan.run_dir(entry),
@@ -186,7 +183,7 @@ fn tell(plan: &Plan, summary: &Summary, seconds: f64) -> Result<(), Refusal> {
         let runs: Vec<String> = plan.entries.iter().map(|entry| entry.planned.run.clone()).collect();
         let made = report::build(&plan.sweep, &runs)?;
         text += &made.lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        text += &format!("report: {}\n", made.page.display());
+        text += &format!("report: {}\n", made.index.display());
     }
     text += &next_step(root, summary);
     console::answer(&text);
