@@ -12,7 +12,7 @@ use sweepscope::{
 };
 
 fn made(folder: &std::path::Path, options: synth::Options) -> DataConfig {
-    synth::write(folder, options).unwrap();
+    synth::write(folder, &options).unwrap();
     DataConfig {
         images: folder.join("images"),
         masks: folder.join("masks"),
@@ -31,7 +31,7 @@ fn the_demo_has_rare_thin_fibres_and_groups_that_differ() {
     assert!(started.elapsed().as_secs_f64() < 2.0, "{:?}", started.elapsed());
     let dataset = Dataset::open(&config).unwrap();
     assert_eq!(dataset.len(), 60);
-    let pixels = dataset.pixels();
+    let pixels = dataset.totals();
     let share = |class: usize| pixels[class] as f64 / pixels.iter().sum::<u64>() as f64;
     assert!((0.10..0.30).contains(&(1.0 - share(0))), "{pixels:?}");
     assert!(share(4) < 0.01 && (1..4).all(|class| share(class) > 0.015), "{pixels:?}");
@@ -65,7 +65,7 @@ fn the_same_seed_makes_the_same_files_and_another_others() {
 fn a_folder_that_holds_something_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("notes.txt"), "mine").unwrap();
-    let error = synth::write(folder.path(), synth::Options::default()).unwrap_err();
+    let error = synth::write(folder.path(), &synth::Options::default()).unwrap_err();
     assert!(error.to_string().contains("is not empty"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }

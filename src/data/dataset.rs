@@ -86,8 +86,13 @@ impl Dataset {
         &self.samples
     }
 
-    /// Pixels of each class over all images.
-    pub fn pixels(&self) -> Vec<u64> {
+    /// Pixels of each class in the mask of image `i`.
+    pub fn pixels(&self, i: usize) -> &[u64] {
+        &self.samples[i].pixels
+    }
+
+    /// Pixels of each class over all masks.
+    pub fn totals(&self) -> Vec<u64> {
         (0..self.classes.len()).map(|class| self.samples.iter().map(|sample| sample.pixels[class]).sum()).collect()
     }
 }

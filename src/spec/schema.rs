@@ -74,6 +74,7 @@ pub const KEYS: &[Key] = &[
     setting("data.input_mode", Kind::Choice(&["resize"])),
     setting("data.channels", Kind::Choice(&["auto", "grey", "rgb"])),
     setting("data.normalize", Kind::Choice(&["image", "dataset", "percentile"])),
+    fixed("data.image_name", Kind::Text),
     fixed("data.mask_name", Kind::Text),
     fixed("data.color_tolerance", Kind::Whole(0, 255)),
     fixed("data.ignore_index", Kind::Whole(0, 65_535)),
