@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::Write,
+    io::{BufWriter, Write},
     path::{Path, PathBuf},
 };
 
@@ -15,15 +15,38 @@ use super::StoreError;
 /// # Errors
 /// If the system refuses any step; `path` is then as it was.
 pub fn write_text(path: &Path, text: &str) -> Result<(), StoreError> {
+    write_bytes(path, text.as_bytes())
+}
+
+/// Replaces `path` by `bytes`, durably.
+///
+/// # Errors
+/// As [`write_text`].
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let temporary = temporary_beside(path);
     let write = || {
         let mut file = File::create(&temporary)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)
     };
     write().map_err(StoreError::io("write", path))?;
     sync_folder_of(path)
+}
+
+/// Replaces `path` by what `fill` writes: whole, but not synced, for what can be made again from other files.
+///
+/// # Errors
+/// If the system refuses any step; `path` is then as it was.
+pub fn write_derived(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), StoreError> {
+    let temporary = temporary_beside(path);
+    let write = || {
+        let mut file = BufWriter::with_capacity(1 << 16, File::create(&temporary)?);
+        fill(&mut file)?;
+        file.flush()?;
+        fs::rename(&temporary, path)
+    };
+    write().map_err(StoreError::io("write", path))
 }
 
 /// Replaces `path` by `value` as JSON, durably.

@@ -83,10 +83,8 @@ pub fn contents(folder: &Path, names: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// Real images, where they are there; else says that the test is skipped.
 pub fn real_images(name: &str) -> Option<PathBuf> {
-    let shared = std::env::var_os("SWEEPSCOPE_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
+    let shared = std::env::var_os("SWEEPSCOPE_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let folder = shared.join("data").join(name);
     if folder.is_dir() {
         return Some(folder);

@@ -1,0 +1,148 @@
+//! The gradients of the CPU backend's operations, as burn's autodiff wants them. A step keeps what its backward
+//! pass reads; burn drops it as soon as the step is done.
+
+use burn::{
+    backend::{
+        Autodiff, Flex,
+        autodiff::{
+            NodeId,
+            checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+    },
+    prelude::*,
+    tensor::{TensorPrimitive, ops::FloatTensor},
+};
+use burn_flex::FlexTensor;
+
+use super::{BlockOutput, BlockWeights, ConvOps, Source, flex};
+
+type Tracked = FloatTensor<Autodiff<Flex>>;
+
+/// Backward step of a block; its N parents are the sources, then weight, bias, gamma and beta.
+#[derive(Debug)]
+struct BlockStep;
+
+/// What [`BlockStep`] reads.
+type BlockState = (flex::Input, flex::Weights, flex::Saved);
+
+impl<const N: usize> Backward<Flex, N> for BlockStep {
+    type State = BlockState;
+
+    fn backward(self, ops: Ops<BlockState, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g = grads.consume::<Flex>(&ops.node);
+        let (input, weights, saved) = ops.state;
+        let parents = ops.parents.map(|parent| parent.map(|parent| parent.id));
+        let (source_parents, parameter_parents) = parents.split_at(N - 4);
+        let need_input = source_parents.iter().any(Option::is_some);
+        let found = flex::block_backward(&input, &weights, &saved, g, need_input);
+        register(grads, source_parents, found.sources);
+        register(grads, parameter_parents, [found.weight, found.bias, found.gamma, found.beta]);
+    }
+}
+
+#[derive(Debug)]
+struct PoolStep;
+
+impl Backward<Flex, 1> for PoolStep {
+    type State = (FlexTensor, FlexTensor);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g = grads.consume::<Flex>(&ops.node);
+        let (x, y) = ops.state;
+        register(grads, &ops.parents.map(|parent| parent.map(|parent| parent.id)), [flex::pool_backward(&x, &y, g)]);
+    }
+}
+
+#[derive(Debug)]
+struct HeadStep;
+
+impl Backward<Flex, 3> for HeadStep {
+    type State = (FlexTensor, FlexTensor);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g = grads.consume::<Flex>(&ops.node);
+        let (x, weight) = ops.state;
+        register(grads, &ops.parents.map(|parent| parent.map(|parent| parent.id)), flex::head_backward(&x, &weight, g));
+    }
+}
+
+/// Hands each gradient to its parent, where that one wants it.
+fn register(grads: &mut Gradients, parents: &[Option<NodeId>], found: impl IntoIterator<Item = FlexTensor>) {
+    for (parent, gradient) in parents.iter().zip(found) {
+        if let Some(parent) = parent {
+            grads.register::<Flex>(*parent, gradient);
+        }
+    }
+}
+
+impl ConvOps for Autodiff<Flex> {
+    fn block(source: Source<Self>, weights: BlockWeights<Self>) -> BlockOutput<Self> {
+        let weights = [raw(weights.weight), raw(weights.bias), raw(weights.gamma), raw(weights.beta)];
+        let [weight, bias, gamma, beta] = &weights;
+        match source {
+            Source::Map(x) => {
+                let x = raw(x);
+                let input = flex::Input::Map(values(&x));
+                tracked_block([&x, weight, bias, gamma, beta], input)
+            }
+            Source::Upsampled(x) => {
+                let x = raw(x);
+                let input = flex::Input::Upsampled(values(&x));
+                tracked_block([&x, weight, bias, gamma, beta], input)
+            }
+            Source::Joined(x, y) => {
+                let (x, y) = (raw(x), raw(y));
+                let input = flex::Input::Joined(values(&x), values(&y));
+                tracked_block([&x, &y, weight, bias, gamma, beta], input)
+            }
+        }
+    }
+
+    fn pool(x: Tensor<Self, 4>) -> Tensor<Self, 4> {
+        let x = raw(x);
+        let input = values(&x);
+        let y = flex::pool(&input);
+        wrap(match PoolStep.prepare::<NoCheckpointing>([x.node]).compute_bound().stateful() {
+            OpsKind::Tracked(step) => step.finish((input, y.clone()), y),
+            OpsKind::UnTracked(step) => step.finish(y),
+        })
+    }
+
+    fn head(x: Tensor<Self, 4>, weight: Tensor<Self, 4>, bias: Tensor<Self, 1>) -> Tensor<Self, 4> {
+        let (x, weight, bias) = (raw(x), raw(weight), raw(bias));
+        let state = (values(&x), values(&weight));
+        let y = flex::head(&state.0, &state.1, &values(&bias));
+        wrap(match HeadStep.prepare::<NoCheckpointing>([x.node, weight.node, bias.node]).compute_bound().stateful() {
+            OpsKind::Tracked(step) => step.finish(state, y),
+            OpsKind::UnTracked(step) => step.finish(y),
+        })
+    }
+}
+
+/// `parents` are the sources, then weight, bias, gamma and beta.
+fn tracked_block<const N: usize>(parents: [&Tracked; N], input: flex::Input) -> BlockOutput<Autodiff<Flex>> {
+    let [weight, bias, gamma, beta] = [N - 4, N - 3, N - 2, N - 1].map(|index| values(parents[index]));
+    let weights = flex::Weights { weight, bias, gamma, beta };
+    let (z, saved) = flex::block(&input, &weights);
+    let (mean, variance) = (Tracked::new(saved.mean.clone()), Tracked::new(saved.variance.clone()));
+    let nodes = parents.map(|parent| parent.node.clone());
+    let map = match BlockStep.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish((input, weights, saved), z),
+        OpsKind::UnTracked(step) => step.finish(z),
+    };
+    BlockOutput { map: wrap(map), mean: wrap(mean), variance: wrap(variance) }
+}
+
+fn values(x: &Tracked) -> FlexTensor {
+    flex::contiguous(x.primitive.clone())
+}
+
+fn raw<const D: usize>(x: Tensor<Autodiff<Flex>, D>) -> Tracked {
+    x.into_primitive().tensor()
+}
+
+fn wrap<const D: usize>(x: Tracked) -> Tensor<Autodiff<Flex>, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(x))
+}

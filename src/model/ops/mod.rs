@@ -1,0 +1,83 @@
+//! The operations that a network is made of, behind one trait, so that the CPU backend can bring its own.
+//!
+//! A feature map between [`ConvOps::enter`] and [`ConvOps::head`] is the backend's own affair: its axes may lie in
+//! any order, and only the batch comes first for certain. Provided methods compose stock burn operations, which
+//! every backend differentiates by itself; the CPU backend (`flex`) calls `kernels` and knows their gradients
+//! (`autodiff`).
+
+mod autodiff;
+mod flex;
+pub mod stock;
+
+use burn::prelude::*;
+
+/// What a convolution block reads.
+#[derive(Clone, Debug)]
+pub enum Source<B: Backend> {
+    /// A map as it is.
+    Map(Tensor<B, 4>),
+    /// Two maps, joined along channels.
+    Joined(Tensor<B, 4>, Tensor<B, 4>),
+    /// A map, each pixel doubled in height and width.
+    Upsampled(Tensor<B, 4>),
+}
+
+/// The parameters of a block of "same" convolution, ReLU and batch norm.
+#[derive(Clone, Debug)]
+pub struct BlockWeights<B: Backend> {
+    /// Convolution weights [out, in, k, k].
+    pub weight: Tensor<B, 4>,
+    /// Convolution bias [out].
+    pub bias: Tensor<B, 1>,
+    /// Scale after normalisation [out]; when folded, the whole scale.
+    pub gamma: Tensor<B, 1>,
+    /// Shift after normalisation [out]; when folded, the whole shift.
+    pub beta: Tensor<B, 1>,
+}
+
+/// What a block in training gives.
+#[derive(Clone, Debug)]
+pub struct BlockOutput<B: Backend> {
+    /// The normalised map.
+    pub map: Tensor<B, 4>,
+    /// Mean of each channel over batch and space [out]; no gradient flows through it.
+    pub mean: Tensor<B, 1>,
+    /// Biased variance likewise.
+    pub variance: Tensor<B, 1>,
+}
+
+/// Added to a variance before its root is taken (PyTorch's default).
+pub const EPSILON: f32 = 1e-5;
+
+/// Operations of the network; implement it without a body to use a backend's stock ones.
+pub trait ConvOps: Backend {
+    /// From [batch, channels, height, width] to a feature map; no gradient flows back.
+    fn enter(x: Tensor<Self, 4>) -> Tensor<Self, 4> {
+        x
+    }
+
+    /// Batch norm (statistics of the batch) of the ReLU of a "same" convolution.
+    fn block(source: Source<Self>, weights: BlockWeights<Self>) -> BlockOutput<Self> {
+        stock::block(source, weights)
+    }
+
+    /// ReLU of a "same" convolution, times `gamma`, plus `beta`: the block in evaluation.
+    fn block_folded(source: Source<Self>, weights: BlockWeights<Self>) -> Tensor<Self, 4> {
+        stock::block_folded(source, weights)
+    }
+
+    /// The largest of each 2×2 square.
+    fn pool(x: Tensor<Self, 4>) -> Tensor<Self, 4> {
+        stock::pool(x)
+    }
+
+    /// 1×1 convolution of a feature map to logits [batch, classes, height, width].
+    fn head(x: Tensor<Self, 4>, weight: Tensor<Self, 4>, bias: Tensor<Self, 1>) -> Tensor<Self, 4> {
+        stock::head(x, weight, bias)
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl ConvOps for burn::backend::Cuda {}
+#[cfg(feature = "cuda")]
+impl ConvOps for burn::backend::Autodiff<burn::backend::Cuda> {}

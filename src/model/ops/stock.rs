@@ -1,0 +1,66 @@
+//! The operations composed of stock burn ones: slow on the CPU, right on every backend. The other implementations
+//! are held against these in tests.
+
+use burn::{
+    prelude::*,
+    tensor::{
+        activation::relu,
+        module::{conv2d, interpolate, max_pool2d},
+        ops::{InterpolateMode, InterpolateOptions, PaddedConvOptions},
+    },
+};
+
+use super::{BlockOutput, BlockWeights, EPSILON, Source};
+
+/// See [`super::ConvOps::block`].
+pub fn block<B: Backend>(source: Source<B>, weights: BlockWeights<B>) -> BlockOutput<B> {
+    let y = relu(convolve(read(source), weights.weight, weights.bias));
+    let channels = y.dims()[1];
+    let mean = channel_means(y.clone());
+    let centred = y - mean.clone();
+    let variance = channel_means(centred.clone() * centred.clone());
+    let scale = weights.gamma.reshape([1, channels, 1, 1]) / (variance.clone() + EPSILON).sqrt();
+    let map = centred * scale + weights.beta.reshape([1, channels, 1, 1]);
+    BlockOutput { map, mean: mean.reshape([channels]).detach(), variance: variance.reshape([channels]).detach() }
+}
+
+/// See [`super::ConvOps::block_folded`].
+pub fn block_folded<B: Backend>(source: Source<B>, weights: BlockWeights<B>) -> Tensor<B, 4> {
+    let y = relu(convolve(read(source), weights.weight, weights.bias));
+    let channels = y.dims()[1];
+    y * weights.gamma.reshape([1, channels, 1, 1]) + weights.beta.reshape([1, channels, 1, 1])
+}
+
+/// See [`super::ConvOps::pool`].
+pub fn pool<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    max_pool2d(x, [2, 2], [2, 2], [0, 0], [1, 1], false)
+}
+
+/// See [`super::ConvOps::head`].
+pub fn head<B: Backend>(x: Tensor<B, 4>, weight: Tensor<B, 4>, bias: Tensor<B, 1>) -> Tensor<B, 4> {
+    convolve(x, weight, bias)
+}
+
+fn read<B: Backend>(source: Source<B>) -> Tensor<B, 4> {
+    match source {
+        Source::Map(x) => x,
+        Source::Joined(a, b) => Tensor::cat(vec![a, b], 1),
+        Source::Upsampled(x) => {
+            let [_, _, height, width] = x.dims();
+            interpolate(x, [2 * height, 2 * width], InterpolateOptions::new(InterpolateMode::Nearest))
+        }
+    }
+}
+
+fn convolve<B: Backend>(x: Tensor<B, 4>, weight: Tensor<B, 4>, bias: Tensor<B, 1>) -> Tensor<B, 4> {
+    let side = weight.dims()[2];
+    let (before, after) = ((side - 1) / 2, side / 2);
+    let options = PaddedConvOptions::asymmetric([1, 1], [before, before], [after, after], [1, 1], 1);
+    conv2d(x, weight, Some(bias), options)
+}
+
+/// Means over batch and space [1, channels, 1, 1].
+fn channel_means<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    let channels = x.dims()[1];
+    x.swap_dims(0, 1).flatten::<2>(1, 3).mean_dim(1).reshape([1, channels, 1, 1])
+}

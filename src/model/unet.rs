@@ -1,0 +1,109 @@
+//! The U-Net (Ronneberger et al. 2015) in the form that is in wide use in Keras code: "same" convolutions, batch
+//! norm after each ReLU, nearest upsampling with a 2×2 convolution, dropout after the two deepest encoder levels.
+
+use burn::{module::Param, prelude::*};
+
+use super::{
+    block::{ConvBlock, DoubleBlock},
+    dropout::DropoutStream,
+    initial::Initial,
+    ops::{ConvOps, Source},
+};
+use crate::domain::{Head, ModelConfig};
+
+/// The network. Level 0 is the widest in space; each level below has half its side and twice its channels.
+#[derive(Module, Debug)]
+pub struct UNet<B: Backend> {
+    encoder: Vec<DoubleBlock<B>>,
+    decoder: Vec<Up<B>>,
+    keras: Option<ConvBlock<B>>,
+    head: Classifier<B>,
+    dropout: f64,
+    momentum: f64,
+}
+
+/// One step up: upsampling with a 2×2 block, then two blocks over the skipped map and it.
+#[derive(Module, Debug)]
+struct Up<B: Backend> {
+    up: ConvBlock<B>,
+    join: DoubleBlock<B>,
+}
+
+/// 1×1 convolution to logits.
+#[derive(Module, Debug)]
+struct Classifier<B: Backend> {
+    weight: Param<Tensor<B, 4>>,
+    bias: Param<Tensor<B, 1>>,
+}
+
+impl<B: ConvOps> UNet<B> {
+    /// A fresh network for images with `channels` channels and `classes` classes, drawn from `seed`.
+    pub fn new(config: &ModelConfig, channels: usize, classes: usize, seed: u64, device: &B::Device) -> Self {
+        let initial = &mut Initial::new(seed, device);
+        let width = |level: usize| config.base_width << level;
+        let inputs = |level: usize| if level == 0 { channels } else { width(level - 1) };
+        let encoder = (0..config.depth).map(|level| DoubleBlock::new(initial, inputs(level), width(level))).collect();
+        let up = |level: usize| Up {
+            up: ConvBlock::new(initial, width(level + 1), width(level), 2),
+            join: DoubleBlock::new(initial, 2 * width(level), width(level)),
+        };
+        let decoder = (0..config.depth - 1).rev().map(up).collect();
+        let keras = (config.head == Head::Keras).then(|| ConvBlock::new(initial, width(0), classes, 3));
+        let last = if keras.is_some() { classes } else { width(0) };
+        let head = Classifier { weight: initial.convolution(last, classes, 1), bias: initial.channels(classes, 0.0) };
+        Self { encoder, decoder, keras, head, dropout: config.dropout, momentum: config.bn_momentum }
+    }
+
+    /// Logits [batch, classes, height, width] of images [batch, channels, height, width] in training: batch norm by
+    /// the batch, dropout on.
+    pub fn forward_train(&mut self, x: Tensor<B, 4>, stream: DropoutStream) -> Tensor<B, 4> {
+        let (momentum, levels) = (self.momentum, self.encoder.len());
+        let mut x = B::enter(x);
+        let mut skipped = Vec::new();
+        for (level, blocks) in self.encoder.iter_mut().enumerate() {
+            x = blocks.forward_train(Source::Map(x), momentum);
+            if level + 2 >= levels {
+                x = stream.apply(x, self.dropout, level);
+            }
+            if level + 1 < levels {
+                skipped.push(x.clone());
+                x = B::pool(x);
+            }
+        }
+        for (step, skip) in self.decoder.iter_mut().zip(skipped.into_iter().rev()) {
+            x = step.up.forward_train(Source::Upsampled(x), momentum);
+            x = step.join.forward_train(Source::Joined(skip, x), momentum);
+        }
+        if let Some(block) = &mut self.keras {
+            x = block.forward_train(Source::Map(x), momentum);
+        }
+        self.head.logits(x)
+    }
+
+    /// Logits in evaluation: batch norm by the running statistics, no dropout.
+    pub fn forward_evaluate(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let mut x = B::enter(x);
+        let mut skipped = Vec::new();
+        for (level, blocks) in self.encoder.iter().enumerate() {
+            x = blocks.forward_evaluate(Source::Map(x));
+            if level + 1 < self.encoder.len() {
+                skipped.push(x.clone());
+                x = B::pool(x);
+            }
+        }
+        for (step, skip) in self.decoder.iter().zip(skipped.into_iter().rev()) {
+            x = step.up.forward_evaluate(Source::Upsampled(x));
+            x = step.join.forward_evaluate(Source::Joined(skip, x));
+        }
+        if let Some(block) = &self.keras {
+            x = block.forward_evaluate(Source::Map(x));
+        }
+        self.head.logits(x)
+    }
+}
+
+impl<B: ConvOps> Classifier<B> {
+    fn logits(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        B::head(x, self.weight.val(), self.bias.val())
+    }
+}

@@ -1,0 +1,312 @@
+//! Reads a sweep's files once, into a compact form that everything else in the report works on.
+
+use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
+
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::{
+    domain::{Counts, EpochRow, Metric, Split, SplitRow, StateRecord, TimingRow, axis_text},
+    store::{RunDir, RunFile, StoreError},
+};
+
+/// A sweep as it stands on disk.
+#[derive(Clone, Debug, Default)]
+pub struct Sweep {
+    /// The sweep's name: its folder's.
+    pub name: String,
+    /// Every axis of any run, in order of first appearance.
+    pub axes: Vec<String>,
+    /// The figure that ranks runs.
+    pub monitor: Metric,
+    /// Every class of any run, in order of first appearance.
+    pub classes: Vec<String>,
+    /// The class that is left out of foreground means.
+    pub background: Option<String>,
+    /// The runs in the plan's order.
+    pub runs: Vec<Run>,
+    /// Files that could not be read, each with the reason.
+    pub problems: Vec<String>,
+}
+
+/// One run: its settings, where it stands and everything that it recorded.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// Its folder's name.
+    pub name: String,
+    /// Settings; `None` where run.toml is missing or damaged.
+    pub file: Option<RunFile>,
+    /// Where it stands.
+    pub state: StateRecord,
+    /// The figures of each split, in the order of epochs.
+    pub epochs: BTreeMap<Split, Vec<EpochRow>>,
+    /// Counts of each split and class.
+    pub classes: Vec<ClassHistory>,
+    /// Counts of each image at the best and the final epoch.
+    pub images: ImageTable,
+    /// What each image is used for.
+    pub split: Vec<SplitRow>,
+    /// How long each epoch took.
+    pub timing: Vec<TimingRow>,
+}
+
+/// The counts of one class in one split over the epochs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassHistory {
+    /// Where they were measured.
+    pub split: Split,
+    /// Name of the class.
+    pub class: String,
+    /// One point an epoch, in order.
+    pub points: Vec<ClassPoint>,
+}
+
+/// One class in one split at one epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClassPoint {
+    /// From 1.
+    pub epoch: u32,
+    /// Images of the split in which the class occurs.
+    pub images: u32,
+    /// Pixels.
+    pub counts: Counts,
+}
+
+impl ClassPoint {
+    /// Dice; `None` where no image of the split has the class.
+    pub fn dice(&self) -> Option<f64> {
+        self.counts.dice().filter(|_| self.images > 0)
+    }
+}
+
+/// images.csv with names stored once.
+#[derive(Clone, Debug, Default)]
+pub struct ImageTable {
+    /// Image names in order of first appearance.
+    pub names: Vec<String>,
+    /// Class names in order of first appearance.
+    pub classes: Vec<String>,
+    /// The rows.
+    pub rows: Vec<ImagePoint>,
+}
+
+/// A row of images.csv.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImagePoint {
+    /// From 1.
+    pub epoch: u32,
+    /// What the image is used for.
+    pub split: Split,
+    /// Index into [`ImageTable::names`].
+    pub image: u32,
+    /// Index into [`ImageTable::classes`].
+    pub class: u32,
+    /// Pixels.
+    pub counts: Counts,
+}
+
+impl Sweep {
+    /// Where the background is among [`Sweep::classes`].
+    pub fn background_index(&self) -> Option<usize> {
+        let background = self.background.as_ref()?;
+        self.classes.iter().position(|class| class == background)
+    }
+
+    /// The classes that foreground means are over.
+    pub fn foreground(&self) -> impl Iterator<Item = &String> {
+        self.classes.iter().filter(|class| Some(*class) != self.background.as_ref())
+    }
+}
+
+impl Run {
+    /// The value of `axis` as people write it.
+    pub fn axis(&self, axis: &str) -> Option<String> {
+        let value = self.file.as_ref()?.axes.get(axis)?;
+        serde_json::to_value(value).ok().map(|value| axis_text(&value))
+    }
+
+    /// The figures of `split` at `epoch`.
+    pub fn row(&self, split: Split, epoch: usize) -> Option<&EpochRow> {
+        let rows = self.epochs.get(&split)?;
+        rows.binary_search_by_key(&epoch, |row| row.epoch).ok().map(|place| &rows[place])
+    }
+
+    /// The rows of one split; none if it was never measured.
+    pub fn rows(&self, split: Split) -> &[EpochRow] {
+        self.epochs.get(&split).map_or(&[], Vec::as_slice)
+    }
+
+    /// The counts of one class in one split.
+    pub fn class(&self, split: Split, class: &str) -> Option<&ClassHistory> {
+        self.classes.iter().find(|history| history.split == split && history.class == class)
+    }
+
+    /// Its best epoch by `monitor`: what the trainer recorded, else the first best of the figures.
+    pub fn best_epoch(&self, monitor: Metric) -> Option<usize> {
+        if self.row(monitor.split, self.state.best_epoch).is_some() {
+            return Some(self.state.best_epoch);
+        }
+        let mut best: Option<(usize, f64)> = None;
+        for row in self.rows(monitor.split) {
+            let Some(value) = monitor.of(std::slice::from_ref(row)) else { continue };
+            if best.is_none_or(|(_, score)| monitor.direction().improves(value, score, 0.0)) {
+                best = Some((row.epoch, value));
+            }
+        }
+        best.map(|(epoch, _)| epoch)
+    }
+
+    /// The figures of `split` at the best epoch.
+    pub fn best_row(&self, monitor: Metric, split: Split) -> Option<&EpochRow> {
+        self.row(split, self.best_epoch(monitor)?)
+    }
+
+    /// The monitored figure at the best epoch.
+    pub fn score(&self, monitor: Metric) -> Option<f64> {
+        monitor.of(std::slice::from_ref(self.best_row(monitor, monitor.split)?))
+    }
+}
+
+impl ClassHistory {
+    /// The point of `epoch`.
+    pub fn at(&self, epoch: usize) -> Option<&ClassPoint> {
+        let place = self.points.binary_search_by_key(&epoch, |point| point.epoch as usize).ok()?;
+        Some(&self.points[place])
+    }
+}
+
+/// Reads settings and state, not yet the tables. What cannot be read is added to `problems`.
+pub(super) fn read_head(dir: &RunDir, problems: &mut Vec<String>) -> Run {
+    let mut run = Run { name: dir.name(), ..Run::default() };
+    if dir.run_toml().exists() {
+        run.file = RunFile::read(dir).map_err(|e| problems.push(e.to_string())).ok();
+    }
+    run.state = dir.read_state().map_err(|e| problems.push(e.to_string())).unwrap_or_default();
+    run
+}
+
+/// Reads the tables of a run up to the last epoch that its state names, and returns what could not be read.
+pub(super) fn read_tables(dir: &RunDir, run: &mut Run) -> Vec<String> {
+    let mut problems = Vec::new();
+    let last = run.state.epoch;
+    each_row(&dir.epochs_csv(), &mut problems, |row: EpochRow| {
+        if row.epoch <= last {
+            run.epochs.entry(row.split).or_default().push(row);
+        }
+    });
+    run.classes = read_classes(&dir.classes_csv(), last, &mut problems);
+    run.images = read_images(&dir.images_csv(), &mut problems);
+    each_row(&dir.split_csv(), &mut problems, |row| run.split.push(row));
+    each_row(&dir.timing_csv(), &mut problems, |row: TimingRow| {
+        if row.epoch <= last {
+            run.timing.push(row);
+        }
+    });
+    problems
+}
+
+/// The columns of classes.csv and images.csv that are not derived from others.
+#[derive(Deserialize)]
+struct CountRow<'a> {
+    epoch: u32,
+    split: Split,
+    #[serde(borrow, default)]
+    image: &'a str,
+    class: &'a str,
+    tp: u64,
+    fp: u64,
+    #[serde(rename = "fn")]
+    fn_: u64,
+    #[serde(default)]
+    images: u32,
+}
+
+fn read_classes(path: &Path, last: usize, problems: &mut Vec<String>) -> Vec<ClassHistory> {
+    let mut histories: Vec<ClassHistory> = Vec::new();
+    let mut place = 0;
+    each_count(path, problems, |row| {
+        if row.epoch as usize > last {
+            return;
+        }
+        // Rows come in the same order each epoch, so the next history is nearly always the right one.
+        let is_it = |history: &ClassHistory| history.split == row.split && history.class == row.class;
+        place += 1;
+        if !histories.get(place).is_some_and(is_it) {
+            place = histories.iter().position(is_it).unwrap_or_else(|| {
+                histories.push(ClassHistory { split: row.split, class: row.class.to_owned(), points: Vec::new() });
+                histories.len() - 1
+            });
+        }
+        let counts = Counts { tp: row.tp, fp: row.fp, fn_: row.fn_ };
+        histories[place].points.push(ClassPoint { epoch: row.epoch, images: row.images, counts });
+    });
+    histories
+}
+
+fn read_images(path: &Path, problems: &mut Vec<String>) -> ImageTable {
+    let mut table = ImageTable::default();
+    let mut places = BTreeMap::new();
+    each_count(path, problems, |row| {
+        let image = *places.entry(row.image.to_owned()).or_insert_with(|| {
+            table.names.push(row.image.to_owned());
+            table.names.len() as u32 - 1
+        });
+        let class = table.classes.iter().position(|class| class == row.class).unwrap_or_else(|| {
+            table.classes.push(row.class.to_owned());
+            table.classes.len() - 1
+        }) as u32;
+        let counts = Counts { tp: row.tp, fp: row.fp, fn_: row.fn_ };
+        table.rows.push(ImagePoint { epoch: row.epoch, split: row.split, image, class, counts });
+    });
+    table
+}
+
+fn each_row<T: DeserializeOwned>(path: &Path, problems: &mut Vec<String>, mut take: impl FnMut(T)) {
+    let text = whole_lines(path, problems);
+    let mut reader = csv::Reader::from_reader(text.as_slice());
+    for row in reader.deserialize() {
+        match row {
+            Ok(row) => take(row),
+            Err(e) => return problems.push(damaged(path, &e)),
+        }
+    }
+}
+
+fn each_count(path: &Path, problems: &mut Vec<String>, mut take: impl FnMut(CountRow<'_>)) {
+    let text = whole_lines(path, problems);
+    let mut reader = csv::Reader::from_reader(text.as_slice());
+    let headers = match reader.headers() {
+        Ok(headers) => headers.clone(),
+        Err(e) => return problems.push(damaged(path, &e)),
+    };
+    let mut record = csv::StringRecord::new();
+    loop {
+        match reader.read_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(e) => return problems.push(damaged(path, &e)),
+        }
+        match record.deserialize(Some(&headers)) {
+            Ok(row) => take(row),
+            Err(e) => return problems.push(damaged(path, &e)),
+        }
+    }
+}
+
+/// The text without a last line that a crash has torn; nothing where there is no file.
+pub(super) fn whole_lines(path: &Path, problems: &mut Vec<String>) -> Vec<u8> {
+    match fs::read(path) {
+        Ok(mut text) => {
+            text.truncate(text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1));
+            text
+        }
+        Err(e) if e.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(e) => {
+            problems.push(format!("failed to read {}: {e}", path.display()));
+            Vec::new()
+        }
+    }
+}
+
+pub(super) fn damaged(path: &Path, reason: &dyn std::error::Error) -> String {
+    StoreError::Damaged { path: path.to_owned(), reason: reason.to_string() }.to_string()
+}

@@ -1,0 +1,69 @@
+//! Charts. Each is a small struct with prepared data behind [`Chart`], drawn alike as SVG and as PNG.
+
+mod comparison;
+mod curves;
+mod glyphs;
+mod style;
+mod svg;
+
+use plotters::{coord::Shift, prelude::*};
+
+use super::{
+    ReportError,
+    aggregate::{Run, Sweep},
+};
+pub use svg::{Picture, definitions};
+
+/// A chart ready to be drawn.
+pub trait Chart {
+    /// What it shows, in a sentence; read aloud in place of the picture.
+    fn title(&self) -> String;
+    /// Width and height in pixels.
+    fn size(&self) -> (u32, u32);
+    /// Draws it on an area of that size times [`style::UNIT`].
+    ///
+    /// # Errors
+    /// What plotters says.
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<(), DrawError>;
+}
+
+/// What plotters says when it cannot draw.
+#[derive(Debug)]
+pub struct DrawError(String);
+
+impl<E: std::error::Error + Send + Sync> From<DrawingAreaErrorKind<E>> for DrawError {
+    fn from(error: DrawingAreaErrorKind<E>) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Draws a chart as SVG.
+///
+/// # Errors
+/// If plotters cannot.
+pub fn svg(chart: &impl Chart) -> Result<Picture, ReportError> {
+    let failed = |reason: String| ReportError::Plot { chart: chart.title(), reason };
+    glyphs::register().map_err(failed)?;
+    let mut picture = Picture::new(chart.title(), chart.size());
+    {
+        let area = svg::Backend::new(&mut picture).into_drawing_area();
+        chart.draw(&area).map_err(|e| failed(e.0))?;
+    }
+    Ok(picture)
+}
+
+/// The learning curves of a run; `None` if it recorded no epoch.
+///
+/// # Errors
+/// If plotters cannot draw them.
+pub fn learning_curves(sweep: &Sweep, run: &Run) -> Result<Option<Picture>, ReportError> {
+    curves::Curves::of(sweep, run).as_ref().map(svg).transpose()
+}
+
+/// Every run's score by setting; `None` if no run has one.
+///
+/// # Errors
+/// If plotters cannot draw it.
+pub fn comparison(sweep: &Sweep) -> Result<Option<Picture>, ReportError> {
+    comparison::Comparison::of(sweep).as_ref().map(svg).transpose()
+}

@@ -1,0 +1,276 @@
+//! A plotters backend that writes small SVGs: text as glyphs, ink in the page's own colour, so that a chart inlined
+//! in the page follows its light or dark theme.
+
+use std::{collections::BTreeSet, convert::Infallible, fmt::Write};
+
+use plotters::prelude::*;
+use plotters_backend::{
+    BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingErrorKind, FontStyle, FontTransform,
+    text_anchor::{HPos, VPos},
+};
+
+use super::{
+    glyphs::{self, Glyph},
+    style::UNIT,
+};
+
+/// A drawn chart.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    title: String,
+    size: (u32, u32),
+    body: String,
+    glyphs: BTreeSet<Glyph>,
+    /// How the body ends, if it ends with lines that more lines of the same look can join.
+    open_path: Option<String>,
+}
+
+impl Picture {
+    pub(super) fn new(title: String, size: (u32, u32)) -> Self {
+        Self { title, size, body: String::new(), glyphs: BTreeSet::new(), open_path: None }
+    }
+
+    /// What the chart shows.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// A file of its own.
+    pub fn standalone(&self) -> String {
+        self.document(" style=\"background:#fff;color:#1d1d21\"", &definitions(&self.glyphs))
+    }
+
+    /// An element for a page that holds [`definitions`] of all its pictures' glyphs.
+    pub fn inline(&self) -> String {
+        self.document("", "")
+    }
+
+    /// The shapes that its text is made of.
+    pub fn glyphs(&self) -> &BTreeSet<Glyph> {
+        &self.glyphs
+    }
+
+    fn document(&self, style: &str, definitions: &str) -> String {
+        let (width, height) = self.size;
+        let title = escape(&self.title);
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" role=\"img\" aria-label=\"{title}\" \
+             width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\"{style}><title>{title}</title>{definitions}\n\
+             {}</svg>\n",
+            width * UNIT,
+            height * UNIT,
+            self.body
+        )
+    }
+}
+
+/// The definitions that the pictures' text refers to.
+pub fn definitions(glyphs: &BTreeSet<Glyph>) -> String {
+    let paths: String = glyphs.iter().filter_map(|glyph| glyph.definition()).collect();
+    format!("<defs>{paths}</defs>")
+}
+
+/// Text that is safe in an element and in an attribute.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            '&' => escaped += "&amp;",
+            '"' => escaped += "&quot;",
+            '\'' => escaped += "&#39;",
+            // XML 1.0 has no form for these.
+            c if c.is_control() => escaped.push(' '),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Draws into a [`Picture`].
+pub struct Backend<'a>(&'a mut Picture);
+
+impl<'a> Backend<'a> {
+    pub(super) fn new(picture: &'a mut Picture) -> Self {
+        Self(picture)
+    }
+
+    fn push(&mut self, text: std::fmt::Arguments<'_>) -> Result<(), DrawingErrorKind<Infallible>> {
+        self.0.open_path = None;
+        // Writing to a String cannot fail.
+        let _ = self.0.body.write_fmt(text);
+        Ok(())
+    }
+}
+
+/// ` fill="…"` or ` stroke="…"`, with the opacity where there is one. Black is ink, white is paper.
+fn paint(kind: &str, color: BackendColor) -> String {
+    let value = match color.rgb {
+        (0, 0, 0) => "currentColor".to_owned(),
+        (255, 255, 255) => "var(--paper,#fff)".to_owned(),
+        (r, g, b) => format!("#{r:02x}{g:02x}{b:02x}"),
+    };
+    let opacity = if color.alpha < 1.0 { format!(" {kind}-opacity=\"{}\"", color.alpha) } else { String::new() };
+    format!(" {kind}=\"{value}\"{opacity}")
+}
+
+fn stroke(style: &impl BackendStyle) -> String {
+    format!(" fill=\"none\"{} stroke-width=\"{}\"", paint("stroke", style.color()), style.stroke_width())
+}
+
+fn fill_or_stroke(style: &impl BackendStyle, fill: bool) -> String {
+    if fill { paint("fill", style.color()) } else { stroke(style) }
+}
+
+/// Absolute first point, then relative steps: shorter than absolute ones.
+fn steps(points: impl IntoIterator<Item = BackendCoord>) -> String {
+    let mut data = String::new();
+    let mut last: Option<BackendCoord> = None;
+    for (x, y) in points {
+        let _ = match last {
+            None => write!(data, "M{x} {y}l"),
+            Some(last) if last == (x, y) => Ok(()),
+            Some(last) => write!(data, "{} {}", x - last.0, y - last.1),
+        };
+        if last.is_some_and(|last| last != (x, y)) {
+            data.push(' ');
+        }
+        last = Some((x, y));
+    }
+    data.truncate(data.trim_end().len());
+    data
+}
+
+fn placed(glyph: Glyph, x: f32) -> String {
+    let x = if x > 0.0 { format!(" x=\"{x}\"") } else { String::new() };
+    format!("<use href=\"#{}\"{x}/>", glyph.name())
+}
+
+impl DrawingBackend for Backend<'_> {
+    type ErrorType = Infallible;
+
+    fn get_size(&self) -> (u32, u32) {
+        (self.0.size.0 * UNIT, self.0.size.1 * UNIT)
+    }
+
+    fn ensure_prepared(&mut self) -> Result<(), DrawingErrorKind<Infallible>> {
+        Ok(())
+    }
+
+    fn present(&mut self) -> Result<(), DrawingErrorKind<Infallible>> {
+        Ok(())
+    }
+
+    fn draw_pixel(&mut self, (x, y): BackendCoord, color: BackendColor) -> Result<(), DrawingErrorKind<Infallible>> {
+        self.push(format_args!("<rect x=\"{x}\" y=\"{y}\" width=\"1\" height=\"1\"{}/>\n", paint("fill", color)))
+    }
+
+    fn draw_line<S: BackendStyle>(
+        &mut self,
+        from: BackendCoord,
+        to: BackendCoord,
+        style: &S,
+    ) -> Result<(), DrawingErrorKind<Infallible>> {
+        self.draw_path([from, to], style)
+    }
+
+    fn draw_rect<S: BackendStyle>(
+        &mut self,
+        (x, y): BackendCoord,
+        (right, bottom): BackendCoord,
+        style: &S,
+        fill: bool,
+    ) -> Result<(), DrawingErrorKind<Infallible>> {
+        if style.color().alpha == 0.0 {
+            return Ok(());
+        }
+        let (width, height) = ((right - x).max(0), (bottom - y).max(0));
+        let look = fill_or_stroke(style, fill);
+        self.push(format_args!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"{look}/>\n"))
+    }
+
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        path: I,
+        style: &S,
+    ) -> Result<(), DrawingErrorKind<Infallible>> {
+        if style.color().alpha == 0.0 {
+            return Ok(());
+        }
+        let tail = format!("\"{}/>\n", stroke(style));
+        // One element for all lines of a look that follow one another: ticks, grids and dashes are many.
+        if self.0.open_path.as_ref() == Some(&tail) {
+            let end = self.0.body.len() - tail.len();
+            self.0.body.truncate(end);
+            self.0.body += &format!("{}{tail}", steps(path));
+            return Ok(());
+        }
+        self.push(format_args!("<path d=\"{}{tail}", steps(path)))?;
+        self.0.open_path = Some(tail);
+        Ok(())
+    }
+
+    fn draw_circle<S: BackendStyle>(
+        &mut self,
+        (x, y): BackendCoord,
+        radius: u32,
+        style: &S,
+        fill: bool,
+    ) -> Result<(), DrawingErrorKind<Infallible>> {
+        if style.color().alpha == 0.0 {
+            return Ok(());
+        }
+        let look = fill_or_stroke(style, fill);
+        self.push(format_args!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\"{look}/>\n"))
+    }
+
+    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        path: I,
+        style: &S,
+    ) -> Result<(), DrawingErrorKind<Infallible>> {
+        if style.color().alpha == 0.0 {
+            return Ok(());
+        }
+        self.push(format_args!("<path d=\"{}z\"{}/>\n", steps(path), paint("fill", style.color())))
+    }
+
+    fn draw_text<S: BackendTextStyle>(
+        &mut self,
+        text: &str,
+        style: &S,
+        (x, y): BackendCoord,
+    ) -> Result<(), DrawingErrorKind<Infallible>> {
+        let Some(line) = glyphs::line(text, matches!(style.style(), FontStyle::Bold)) else { return Ok(()) };
+        let em = style.size() as f32 * line.em;
+        let scale = em / line.units_per_em;
+        let anchor = style.anchor();
+        let left = match anchor.h_pos {
+            HPos::Left => 0.0,
+            HPos::Center => -line.width * scale / 2.0,
+            HPos::Right => -line.width * scale,
+        };
+        // Baseline below the point, from the height of capitals (.73 em).
+        let base = em
+            * match anchor.v_pos {
+                VPos::Top => 0.80,
+                VPos::Center => 0.36,
+                VPos::Bottom => -0.10,
+            };
+        let turn = match style.transform() {
+            FontTransform::Rotate90 => "rotate(90)",
+            FontTransform::Rotate180 => "rotate(180)",
+            FontTransform::Rotate270 => "rotate(270)",
+            _ => "",
+        };
+        let uses: String = line.glyphs.iter().map(|(glyph, x)| placed(*glyph, *x)).collect();
+        self.0.glyphs.extend(line.glyphs.iter().map(|(glyph, _)| *glyph));
+        self.push(format_args!(
+            "<g aria-label=\"{}\" transform=\"translate({x} {y}){turn}translate({left:.0} {base:.0})scale({scale:.4} \
+             -{scale:.4})\"{}>{uses}</g>\n",
+            escape(text),
+            paint("fill", style.color()),
+        ))
+    }
+}

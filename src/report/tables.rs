@@ -1,0 +1,145 @@
+//! runs.csv and metrics.csv: the sweep for one `read_csv` each.
+
+use std::io::{self, Write};
+
+use rayon::prelude::*;
+
+use super::{
+    aggregate::{self, Run, Sweep},
+    words,
+};
+use crate::{
+    domain::{Metric, Split},
+    store::{StoreError, SweepDir, write_derived},
+};
+
+/// Runs that are read before their rows are written: bounds the text in memory.
+const AT_ONCE: usize = 32;
+
+/// Reads every run and writes both tables on the way.
+///
+/// # Errors
+/// If a table cannot be written.
+pub fn read_and_write(sweep: &SweepDir, names: &[String]) -> Result<Sweep, StoreError> {
+    let mut data = read_heads(sweep, names);
+    let axes = data.axes.clone();
+    let mut problems = std::mem::take(&mut data.problems);
+    write_derived(&sweep.metrics_csv(), |file| {
+        write_record(file, ["run"].into_iter().chain(axes.iter().map(String::as_str)).chain(CLASS_COLUMNS))?;
+        for runs in data.runs.chunks_mut(AT_ONCE) {
+            let read: Vec<_> = runs.par_iter_mut().map(|run| read_run(sweep, run, &axes)).collect();
+            for (text, unread) in read {
+                file.write_all(&text)?;
+                problems.extend(unread);
+            }
+        }
+        Ok(())
+    })?;
+    data.problems = problems;
+    for run in &data.runs {
+        for history in &run.classes {
+            if !data.classes.contains(&history.class) {
+                data.classes.push(history.class.clone());
+            }
+        }
+    }
+    write_derived(&sweep.runs_csv(), |file| write_runs(&data, file))?;
+    Ok(data)
+}
+
+fn read_heads(sweep: &SweepDir, names: &[String]) -> Sweep {
+    let mut data = Sweep { name: words::file_name(sweep.root()), ..Sweep::default() };
+    data.runs = names.iter().map(|name| aggregate::read_head(&sweep.run(name), &mut data.problems)).collect();
+    for file in data.runs.iter().filter_map(|run| run.file.as_ref()) {
+        for axis in file.axes.keys().filter(|axis| !data.axes.contains(axis)).cloned().collect::<Vec<_>>() {
+            data.axes.push(axis);
+        }
+    }
+    if let Some(file) = data.runs.iter().find_map(|run| run.file.as_ref()) {
+        let settings = &file.config.data;
+        data.monitor = file.config.monitor;
+        data.background = settings.background.clone();
+        if data.background.is_none() && !settings.keep.is_empty() {
+            data.background = Some("background".into());
+        }
+    }
+    data
+}
+
+const CLASS_COLUMNS: [&str; 11] =
+    ["epoch", "split", "class", "tp", "fp", "fn", "images", "dice", "iou", "precision", "recall"];
+
+/// The run's rows of metrics.csv, and what could not be read.
+fn read_run(sweep: &SweepDir, run: &mut Run, axes: &[String]) -> (Vec<u8>, Vec<String>) {
+    let dir = sweep.run(&run.name);
+    let mut problems = aggregate::read_tables(&dir, run);
+    let mut text = Vec::new();
+    if let Err(e) = copy_classes(&dir.classes_csv(), run, axes, &mut text) {
+        // The same damage was met when the table was read into `run`.
+        let known = aggregate::damaged(&dir.classes_csv(), &e);
+        if !problems.contains(&known) {
+            problems.push(known);
+        }
+    }
+    (text, problems)
+}
+
+/// Copies the rows of classes.csv as they are, with the run and its axes in front.
+fn copy_classes(path: &std::path::Path, run: &Run, axes: &[String], out: &mut Vec<u8>) -> csv::Result<()> {
+    let rows = aggregate::whole_lines(path, &mut Vec::new());
+    let mut reader = csv::Reader::from_reader(rows.as_slice());
+    let columns = reader.headers()?.clone();
+    let places: Vec<_> = CLASS_COLUMNS.iter().map(|name| columns.iter().position(|column| column == *name)).collect();
+    let values: Vec<_> = axes.iter().map(|axis| run.axis(axis).unwrap_or_default()).collect();
+    let mut writer = csv::Writer::from_writer(out);
+    let mut record = csv::ByteRecord::new();
+    while reader.read_byte_record(&mut record)? {
+        let cell = |place: &Option<usize>| place.and_then(|place| record.get(place)).unwrap_or_default();
+        let epoch = std::str::from_utf8(cell(&places[0])).ok().and_then(|text| text.parse().ok());
+        if epoch.is_none_or(|epoch: usize| epoch > run.state.epoch) {
+            continue;
+        }
+        writer.write_field(&run.name)?;
+        values.iter().try_for_each(|value| writer.write_field(value))?;
+        places.iter().try_for_each(|place| writer.write_field(cell(place)))?;
+        writer.write_record(None::<&[u8]>)?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+fn write_runs(data: &Sweep, out: &mut dyn Write) -> io::Result<()> {
+    let best = format!("best_{}", data.monitor);
+    let columns = ["attempts", "epochs", "best_epoch", &best];
+    let figures = ["val_dice_macro", "val_iou_macro", "val_dice_coef", "test_dice_macro", "failure"];
+    let axes = data.axes.iter().map(String::as_str);
+    write_record(out, ["run", "state"].into_iter().chain(axes).chain(columns).chain(figures))?;
+    for run in &data.runs {
+        write_record(out, run_cells(data, run).iter().map(String::as_str))?;
+    }
+    Ok(())
+}
+
+fn run_cells(data: &Sweep, run: &Run) -> Vec<String> {
+    let figure = |name: &str| {
+        let metric: Metric = name.parse().ok()?;
+        metric.of(std::slice::from_ref(run.best_row(data.monitor, metric.split)?))
+    };
+    let test = run.best_row(data.monitor, Split::Test).and_then(|row| row.dice_macro);
+    let mut cells = vec![run.name.clone(), run.state.state.name().to_owned()];
+    cells.extend(data.axes.iter().map(|axis| run.axis(axis).unwrap_or_default()));
+    cells.push(run.state.attempts.to_string());
+    cells.push(run.state.epoch.to_string());
+    cells.push(run.best_epoch(data.monitor).map(|epoch| epoch.to_string()).unwrap_or_default());
+    let scores =
+        [run.score(data.monitor), figure("val_dice_macro"), figure("val_iou_macro"), figure("val_dice_coef"), test];
+    cells.extend(scores.map(|score| score.map(|value| value.to_string()).unwrap_or_default()));
+    cells.push(run.state.failure.as_ref().map(ToString::to_string).unwrap_or_default());
+    cells
+}
+
+fn write_record<'a>(out: &mut dyn Write, cells: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(out);
+    writer.write_record(cells)?;
+    writer.flush()
+}

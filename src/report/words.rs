@@ -1,0 +1,52 @@
+//! Figures, settings and counts as people write them.
+
+use std::path::Path;
+
+use crate::domain::{Figure, Metric};
+
+/// The last part of a path.
+pub fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A figure's name for axes and sentences: `val Dice (macro)`.
+pub fn metric(metric: Metric) -> String {
+    format!("{} {}", metric.split, figure(metric.figure))
+}
+
+/// A figure's name without the split.
+pub fn figure(figure: Figure) -> &'static str {
+    match figure {
+        Figure::Loss => "loss",
+        Figure::Accuracy => "accuracy",
+        Figure::DiceCoef => "dice_coef (pooled)",
+        Figure::IouCoef => "iou_coef (pooled)",
+        Figure::DiceMacro => "Dice (macro)",
+        Figure::IouMacro => "IoU (macro)",
+    }
+}
+
+/// Two decimals: scores differ by less only within noise.
+pub fn score(value: f64) -> String {
+    format!("{value:.2}")
+}
+
+/// Three decimals, for tables; nothing where undefined.
+pub fn cell(value: Option<f64>) -> String {
+    value.map(|value| format!("{value:.3}")).unwrap_or_default()
+}
+
+/// `1 run`, `3 runs`.
+pub fn count(number: usize, one: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {one}{plural}")
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}

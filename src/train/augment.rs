@@ -1,0 +1,107 @@
+//! Random changes of a training image and its mask, derived from (seed, epoch, image). Masks are only moved, never
+//! blended.
+
+use rand::{Rng, RngExt};
+
+use crate::domain::{AugmentConfig, seed};
+
+/// Changes an image [channels, height, width] and its mask [height, width] in place; `place` is (epoch, image).
+pub fn apply(
+    config: &AugmentConfig,
+    init_seed: u64,
+    place: [u64; 2],
+    image: &mut [f32],
+    mask: &mut [u8],
+    (channels, size): (usize, [usize; 2]),
+) {
+    let mut random = seed::generator(init_seed, "augment", &place);
+    let plane = size[0] * size[1];
+    let mirror = [random.random::<bool>(), random.random::<bool>()];
+    let turns = random.random_range(0..4);
+    let mut whole = |change: &dyn Fn(usize) -> usize| {
+        for values in image.chunks_mut(plane) {
+            gather(values, change);
+        }
+        gather(mask, change);
+    };
+    if config.flip && mirror[0] {
+        whole(&|at| at / size[1] * size[1] + (size[1] - 1 - at % size[1]));
+    }
+    if config.flip && mirror[1] {
+        whole(&|at| (size[0] - 1 - at / size[1]) * size[1] + at % size[1]);
+    }
+    if config.rotate90 && size[0] == size[1] {
+        for _ in 0..turns {
+            whole(&|at| at % size[1] * size[1] + (size[0] - 1 - at / size[1]));
+        }
+    }
+    change_values(config, &mut random, image, channels);
+}
+
+/// Value `at` comes from `source(at)`.
+fn gather<T: Copy>(values: &mut [T], source: impl Fn(usize) -> usize) {
+    let old = values.to_vec();
+    values.iter_mut().enumerate().for_each(|(at, value)| *value = old[source(at)]);
+}
+
+/// Brightness, contrast and noise, the same for every channel but the noise.
+fn change_values(config: &AugmentConfig, random: &mut impl Rng, image: &mut [f32], channels: usize) {
+    let mut within = |limit: f64| random.random_range(-1.0..=1.0) * limit;
+    let (brightness, contrast, noise) =
+        (within(config.brightness) as f32, within(config.contrast) as f32, within(config.noise).abs() as f32);
+    if config.brightness == 0.0 && config.contrast == 0.0 && config.noise == 0.0 {
+        return;
+    }
+    let plane = image.len() / channels;
+    for values in image.chunks_mut(plane) {
+        let mean = values.iter().sum::<f32>() / plane as f32;
+        let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / plane as f32).sqrt();
+        for value in values {
+            let noise = if noise == 0.0 { 0.0 } else { noise * normal(random) };
+            *value = mean + (*value - mean) * (1.0 + contrast) + deviation * (brightness + noise);
+        }
+    }
+}
+
+/// Box & Muller (1958).
+fn normal(random: &mut impl Rng) -> f32 {
+    let (a, b): (f32, f32) = (random.random(), random.random());
+    (-2.0 * (1.0 - a).ln()).sqrt() * (std::f32::consts::TAU * b).cos()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(config: &AugmentConfig, place: [u64; 2]) -> (Vec<f32>, Vec<u8>) {
+        let (mut image, mut mask): (Vec<f32>, Vec<u8>) = ((0..16).map(|v| v as f32).collect(), (0..16).collect());
+        apply(config, 1, place, &mut image, &mut mask, (1, [4, 4]));
+        (image, mask)
+    }
+
+    #[test]
+    fn the_mask_moves_with_the_image_and_each_place_has_its_own_change() {
+        let config = AugmentConfig { flip: true, rotate90: true, ..AugmentConfig::default() };
+        let mut seen = std::collections::BTreeSet::new();
+        for epoch in 0..64 {
+            let (image, mask) = changed(&config, [epoch, 0]);
+            assert!(image.iter().zip(&mask).all(|(a, b)| *a == f32::from(*b)));
+            assert_eq!(changed(&config, [epoch, 0]).1, mask);
+            seen.insert(mask);
+        }
+        assert_eq!(seen.len(), 8, "all symmetries of the square occur");
+    }
+
+    #[test]
+    fn values_change_but_the_mask_does_not() {
+        let config = AugmentConfig { brightness: 0.5, contrast: 0.5, noise: 0.1, ..AugmentConfig::default() };
+        let (image, mask) = changed(&config, [1, 2]);
+        assert_eq!(mask, (0..16).collect::<Vec<u8>>());
+        assert!(image.iter().zip(&mask).any(|(a, b)| *a != f32::from(*b)));
+    }
+
+    #[test]
+    fn nothing_is_changed_unless_asked_for() {
+        assert_eq!(changed(&AugmentConfig::default(), [1, 2]).0, (0..16).map(|v| v as f32).collect::<Vec<_>>());
+    }
+}

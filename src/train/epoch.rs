@@ -1,0 +1,109 @@
+//! The steps of one epoch.
+
+use std::{
+    sync::{atomic::Ordering, mpsc::Receiver},
+    time::{Duration, Instant},
+};
+
+use burn::{prelude::*, tensor::backend::AutodiffBackend};
+
+use super::{Batch, Gradients, Optimizer, Say, Training, gradients, loader, schedule::learning_rate};
+use crate::{
+    domain::{Failure, FailureKind, Split},
+    loss::LossOps,
+    model::{ConvOps, DropoutStream, UNet},
+    protocol::Message,
+};
+
+/// Shortest time between two step messages.
+const STEP_PAUSE: Duration = Duration::from_millis(100);
+
+/// What training moves.
+pub struct Network<A: AutodiffBackend> {
+    pub model: UNet<A>,
+    pub optimizer: Optimizer<A::InnerBackend>,
+}
+
+/// A trained epoch.
+pub struct Trained<A: AutodiffBackend> {
+    pub network: Network<A>,
+    /// Seconds of the steps.
+    pub timing: f64,
+    /// Rate of the last step.
+    pub learning_rate: f64,
+}
+
+impl<A> Training<'_, A>
+where
+    A: AutodiffBackend + ConvOps + LossOps,
+    A::InnerBackend: ConvOps,
+{
+    /// Trains one epoch; `None` if it was asked to stop.
+    pub(super) fn train_epoch(
+        &self,
+        network: Network<A>,
+        epoch: usize,
+        say: &mut Say<'_>,
+    ) -> Result<Option<Trained<A>>, Failure> {
+        loader::with_batches(&self.task, epoch, |batches| self.steps(network, epoch, batches, say))
+    }
+
+    fn steps(
+        &self,
+        mut network: Network<A>,
+        epoch: usize,
+        batches: Receiver<Batch>,
+        say: &mut Say<'_>,
+    ) -> Result<Option<Trained<A>>, Failure> {
+        let config = &self.task.config.train;
+        let steps = self.task.images_of(Split::Train).len().div_ceil(config.batch_size);
+        let started = Instant::now();
+        let mut said: Option<Instant> = None;
+        let mut rate = learning_rate(config, epoch, 0, steps);
+        let mut waiting = Gradients::<A::InnerBackend>::new();
+        let mut count = 0;
+        for (step, batch) in batches.into_iter().enumerate() {
+            rate = learning_rate(config, epoch, step, steps);
+            let (loss, found) = self.backward(&mut network.model, batch, epoch, step)?;
+            waiting = if count == 0 { found } else { super::optimizer::sum::<A::InnerBackend>(waiting, found) };
+            count += 1;
+            if count == config.accumulate.max(1) || step + 1 == steps {
+                let mean = super::optimizer::divide::<A::InnerBackend>(std::mem::take(&mut waiting), count);
+                network.model = network.optimizer.step::<A, _>(network.model, mean, rate);
+                count = 0;
+            }
+            if said.is_none_or(|said| said.elapsed() >= STEP_PAUSE) {
+                say(&Message::Step { epoch, step: step + 1, steps, loss: Some(loss) });
+                said = Some(Instant::now());
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Trained { network, timing: started.elapsed().as_secs_f64(), learning_rate: rate }))
+    }
+
+    /// The batch's loss and the gradients of the parameters.
+    fn backward(
+        &self,
+        model: &mut UNet<A>,
+        batch: Batch,
+        epoch: usize,
+        step: usize,
+    ) -> Result<(f64, Gradients<A::InnerBackend>), Failure> {
+        let [count, height, width] = batch.target.shape;
+        let images = TensorData::new(batch.images, [count, self.task.samples.channels(), height, width]);
+        let stream = DropoutStream { seed: self.task.config.train.init_seed, epoch, step };
+        let logits = model.forward_train(Tensor::from_data(images, self.device), stream);
+        let loss = A::loss(logits, &batch.target, &self.loss);
+        let value = loss.clone().into_scalar().elem::<f64>();
+        if !value.is_finite() {
+            let message = format!(
+                "the loss of step {} of epoch {epoch} is {value}; try a lower learning rate, warm-up or gradient_clip",
+                step + 1
+            );
+            return Err(Failure::new(FailureKind::NotFinite, message));
+        }
+        Ok((value, gradients(model, loss.backward())))
+    }
+}

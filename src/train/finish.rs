@@ -1,0 +1,101 @@
+//! The end of a training: images.csv from the best and the final epoch, and panels of three validation images.
+
+use burn::tensor::backend::AutodiffBackend;
+
+use super::{Training, checkpoint, evaluate::logits, panel, samples::Task, storage};
+use crate::{
+    domain::{Failure, FailureKind, ImageRow, Split, StateRecord},
+    loss::LossOps,
+    metrics::labels_of,
+    model::{ConvOps, UNet},
+    store::{CheckpointSet, RunDir, create_dir, images_of, write_bytes, write_rows},
+};
+
+/// The set that predictions use: the best epoch's, or the last where the settings say that it is not restored.
+fn chosen(run: &RunDir, task: &Task<'_>, state: &StateRecord) -> Result<CheckpointSet, Failure> {
+    let restore_best = task.config.train.early_stopping.as_ref().is_none_or(|rule| rule.restore_best);
+    let epoch = if restore_best && state.best_epoch > 0 { state.best_epoch } else { state.checkpoint };
+    set_of(run, epoch)
+}
+
+fn set_of(run: &RunDir, epoch: usize) -> Result<CheckpointSet, Failure> {
+    let missing =
+        || Failure::new(FailureKind::CorruptCheckpoint, format!("the checkpoint of epoch {epoch} is damaged"));
+    CheckpointSet::of_epoch(run, epoch).ok_or_else(missing)
+}
+
+/// The network that a run's predictions use.
+///
+/// # Errors
+/// If its checkpoint cannot be used.
+pub fn best_model<B: ConvOps>(
+    run: &RunDir,
+    task: &Task<'_>,
+    state: &StateRecord,
+    device: &B::Device,
+) -> Result<UNet<B>, Failure> {
+    let classes = task.classes.names.len();
+    let config = task.config;
+    let fresh = UNet::new(&config.model, task.samples.channels(), classes, config.train.init_seed, device);
+    checkpoint::read_model(&chosen(run, task, state)?, fresh)
+}
+
+impl<A> Training<'_, A>
+where
+    A: AutodiffBackend + ConvOps + LossOps,
+    A::InnerBackend: ConvOps,
+{
+    /// Writes what only a finished training has.
+    pub(super) fn finish(&self, state: &StateRecord) -> Result<(), Failure> {
+        let last = set_of(self.run, state.checkpoint)?;
+        let best = if state.best_epoch > 0 { set_of(self.run, state.best_epoch)? } else { last.clone() };
+        let best_rows = images_of(&best).map_err(storage)?;
+        let mut rows = best_rows.clone();
+        if best.epoch != last.epoch {
+            rows.extend(images_of(&last).map_err(storage)?);
+        }
+        write_rows(&self.run.images_csv(), &rows).map_err(storage)?;
+        self.write_panels(state, &best_rows)
+    }
+
+    fn write_panels(&self, state: &StateRecord, rows: &[ImageRow]) -> Result<(), Failure> {
+        let ranked = self.ranked(rows);
+        if ranked.is_empty() {
+            return Ok(());
+        }
+        let model: UNet<A::InnerBackend> = best_model(self.run, &self.task, state, self.device)?;
+        create_dir(&self.run.panels()).map_err(storage)?;
+        let places = [("worst", 0), ("middle", ranked.len() / 2), ("best", ranked.len() - 1)];
+        for (name, place) in places {
+            let index = ranked[place];
+            let (truth, size) = self.task.samples.native(index);
+            let mut logits = logits(&model, &self.task, &[index], self.device);
+            let predicted = labels_of(&mut logits, self.loss.classes(), self.task.samples.size(), size);
+            let picture = self.task.samples.picture(index).map_err(|e| Failure::new(FailureKind::BadData, e))?;
+            let png = panel::png(&picture, truth, &predicted, size, self.task.classes.background)
+                .map_err(|e| Failure::new(FailureKind::Storage, format!("failed to encode a panel: {e}")))?;
+            let stem =
+                self.task.names[index].rsplit_once('.').map_or(self.task.names[index].as_str(), |(stem, _)| stem);
+            let path = self.run.panels().join(format!("{name}-{}.png", stem.replace('/', "_")));
+            write_bytes(&path, &png).map_err(storage)?;
+        }
+        Ok(())
+    }
+
+    /// Validation images from the worst to the best by the mean Dice of the foreground classes that they have; one
+    /// that has none is left out.
+    fn ranked(&self, rows: &[ImageRow]) -> Vec<usize> {
+        let background = self.task.classes.background.map(|index| &self.task.classes.names[index]);
+        let mut scored: Vec<(f64, usize)> = Vec::new();
+        for index in self.task.images_of(Split::Val) {
+            let of_image = rows.iter().filter(|row| row.image == self.task.names[index]);
+            let dice: Vec<f64> =
+                of_image.filter(|row| Some(&row.class) != background).filter_map(|row| row.dice).collect();
+            if !dice.is_empty() {
+                scored.push((dice.iter().sum::<f64>() / dice.len() as f64, index));
+            }
+        }
+        scored.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        scored.into_iter().map(|(_, index)| index).collect()
+    }
+}

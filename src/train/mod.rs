@@ -1,0 +1,115 @@
+//! The training of one run: exact, resumable, recorded epoch by epoch.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `epoch` | the steps of one epoch |
+//! | `samples` | what training reads |
+//! | `loader`, `augment` | batches made ahead, random changes |
+//! | `optimizer`, `schedule` | how weights move |
+//! | `evaluate` | figures of a split |
+//! | `early_stopping` | when to end, which epoch is best |
+//! | `record`, `checkpoint`, `resume` | what is written each epoch, and where to go on |
+//! | `finish`, `panel` | images.csv and pictures at the end |
+
+mod augment;
+mod checkpoint;
+mod early_stopping;
+mod epoch;
+mod evaluate;
+mod finish;
+mod loader;
+mod optimizer;
+mod panel;
+mod record;
+mod resume;
+mod samples;
+mod schedule;
+
+use std::sync::atomic::AtomicBool;
+
+use burn::tensor::backend::AutodiffBackend;
+
+pub use early_stopping::{best, stops};
+pub use evaluate::evaluate;
+pub use finish::best_model;
+pub use loader::Batch;
+pub use optimizer::{Gradients, Optimizer, gradients};
+pub use samples::{Samples, Task};
+pub use schedule::learning_rate;
+
+use crate::{
+    domain::{Failure, FailureKind, RunState, StateRecord},
+    loss::{Loss, LossOps},
+    model::ConvOps,
+    protocol::Message,
+    store::{RunDir, StoreError},
+};
+
+/// How a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is complete.
+    Completed,
+    /// It ended on request and can be resumed.
+    Stopped,
+}
+
+/// Who listens to a training.
+pub type Say<'a> = dyn FnMut(&Message) + Send + 'a;
+
+/// One training and where it is recorded.
+pub struct Training<'a, A: AutodiffBackend> {
+    /// The run's folder.
+    pub run: &'a RunDir,
+    /// What it is about.
+    pub task: Task<'a>,
+    /// Where it computes.
+    pub device: &'a A::Device,
+    /// Set to end after the current batch.
+    pub stop: &'a AtomicBool,
+    /// The loss, derived from the settings.
+    pub loss: Loss,
+}
+
+impl<'a, A> Training<'a, A>
+where
+    A: AutodiffBackend + ConvOps + LossOps,
+    A::InnerBackend: ConvOps,
+{
+    /// A training that has not begun.
+    pub fn new(run: &'a RunDir, task: Task<'a>, device: &'a A::Device, stop: &'a AtomicBool) -> Self {
+        let loss = Loss::new(&task.config.loss, task.classes.names.len());
+        Self { run, task, device, stop, loss }
+    }
+
+    /// Trains from where the run stands to its end. `state` is what state.json says, with this attempt counted.
+    ///
+    /// # Errors
+    /// If the loss is not finite, a checkpoint cannot be used or the disk refuses.
+    pub fn run(&self, mut state: StateRecord, say: &mut Say<'_>) -> Result<Outcome, Failure> {
+        let (mut network, mut history) = self.resume(&mut state)?;
+        say(&Message::Start { epoch: state.epoch, epochs: self.task.config.train.epochs });
+        while !self.is_over(&history, state.epoch) {
+            let epoch = state.epoch + 1;
+            let Some(trained) = self.train_epoch(network, epoch, say)? else {
+                state.state = RunState::Stopped;
+                self.run.write_state(&state).map_err(storage)?;
+                return Ok(Outcome::Stopped);
+            };
+            network = trained.network;
+            self.record(&network, &mut history, &mut state, trained.timing, trained.learning_rate, say)?;
+        }
+        self.finish(&state)?;
+        state.state = RunState::Completed;
+        state.process = None;
+        self.run.write_state(&state).map_err(storage)?;
+        say(&Message::Done);
+        Ok(Outcome::Completed)
+    }
+}
+
+/// A disk that refuses, as a failure of the run.
+pub fn storage(error: StoreError) -> Failure {
+    let kind = if error.is_storage() { FailureKind::Storage } else { FailureKind::CorruptCheckpoint };
+    Failure::new(kind, error)
+}

@@ -1,0 +1,128 @@
+//! The end of an epoch: evaluation, then everything that is recorded, in the one order in which each crash point
+//! has one meaning: checkpoint set, rows, state, links.
+
+use std::{fs, time::Instant};
+
+use burn::{module::AutodiffModule, tensor::backend::AutodiffBackend};
+
+use super::{Say, Training, best, checkpoint, epoch::Network, evaluate::evaluate, resume::History, stops, storage};
+use crate::{
+    domain::{EpochRecord, Failure, Split, StateRecord, TimingRow},
+    loss::LossOps,
+    metrics::{class_rows, epoch_row, image_rows},
+    model::ConvOps,
+    protocol::Message,
+    store::{CheckpointSet, append_rows},
+};
+
+impl<A> Training<'_, A>
+where
+    A: AutodiffBackend + ConvOps + LossOps,
+    A::InnerBackend: ConvOps,
+{
+    /// Evaluates and records the epoch after `state.epoch`.
+    pub(super) fn record(
+        &self,
+        network: &Network<A>,
+        history: &mut History,
+        state: &mut StateRecord,
+        train_seconds: f64,
+        learning_rate: f64,
+        say: &mut Say<'_>,
+    ) -> Result<(), Failure> {
+        let epoch = state.epoch + 1;
+        let mut record = self.figures(network, epoch, learning_rate);
+        record.timing.attempt = state.attempts;
+        record.timing.train_seconds = train_seconds;
+        record.timing.images_per_second = self.task.images_of(Split::Train).len() as f64 / train_seconds.max(1e-9);
+        history.extend(record.splits.iter().cloned());
+        let monitor = self.task.config.monitor;
+        let found = best(&history.values(monitor), monitor.direction());
+        let config = &self.task.config.train;
+        let is_due = found.is_some_and(|(best, _)| best == epoch)
+            || epoch % config.checkpoint_every.max(1) == 0
+            || self.is_over(history, epoch);
+        if is_due {
+            let fill = |folder: &std::path::Path| checkpoint::write(folder, &network.model, &network.optimizer);
+            CheckpointSet::write(self.run, epoch, &record.images, fill).map_err(storage)?;
+            state.checkpoint = epoch;
+        }
+        self.append(&record).map_err(storage)?;
+        state.epoch = epoch;
+        (state.best_epoch, state.best_score) = found.map_or((0, None), |(epoch, score)| (epoch, Some(score)));
+        self.run.write_state(state).map_err(storage)?;
+        self.announce(&record, say);
+        if is_due {
+            let best = if state.best_epoch == 0 { epoch } else { state.best_epoch };
+            CheckpointSet::publish(self.run, epoch, best).map_err(storage)?;
+            say(&Message::Checkpoint { epoch });
+        }
+        Ok(())
+    }
+
+    /// Whether no epoch follows `epoch`.
+    pub(super) fn is_over(&self, history: &History, epoch: usize) -> bool {
+        let config = &self.task.config.train;
+        let stopped = |rule: &crate::domain::EarlyStopping| stops(&history.values(rule.monitor), rule);
+        epoch >= config.epochs || config.early_stopping.as_ref().is_some_and(stopped)
+    }
+
+    fn figures(&self, network: &Network<A>, epoch: usize, learning_rate: f64) -> EpochRecord {
+        let started = Instant::now();
+        let model = network.model.valid();
+        let task = &self.task;
+        let mut record = EpochRecord {
+            epoch,
+            splits: Vec::new(),
+            classes: Vec::new(),
+            images: Vec::new(),
+            timing: TimingRow {
+                attempt: 0,
+                epoch,
+                train_seconds: 0.0,
+                eval_seconds: 0.0,
+                images_per_second: 0.0,
+                peak_memory_mib: 0.0,
+            },
+        };
+        for split in [Split::Train, Split::Val] {
+            let indices = task.images_of(split);
+            let images = evaluate(&model, task, &indices, &self.loss, self.device);
+            record.splits.push(epoch_row(epoch, split, &images, task.classes, &self.loss, learning_rate));
+            record.classes.extend(class_rows(epoch, split, &images, task.classes));
+            for (index, figures) in indices.into_iter().zip(&images) {
+                record.images.extend(image_rows(epoch, split, &task.names[index], figures, task.classes));
+            }
+        }
+        record.timing.eval_seconds = started.elapsed().as_secs_f64();
+        record.timing.peak_memory_mib = peak_memory_mib();
+        record
+    }
+
+    fn append(&self, record: &EpochRecord) -> Result<(), crate::store::StoreError> {
+        append_rows(&self.run.epochs_csv(), &record.splits)?;
+        append_rows(&self.run.classes_csv(), &record.classes)?;
+        append_rows(&self.run.timing_csv(), std::slice::from_ref(&record.timing))
+    }
+
+    fn announce(&self, record: &EpochRecord, say: &mut Say<'_>) {
+        for row in &record.splits {
+            let classes = record.classes.iter().filter(|class| class.split == row.split);
+            say(&Message::Epoch {
+                epoch: record.epoch,
+                split: row.split,
+                loss: row.loss,
+                dice_macro: row.dice_macro,
+                classes: classes.map(|class| (class.class.clone(), class.counts())).collect(),
+            });
+        }
+    }
+}
+
+/// Largest resident memory of this process so far; 0 where the system does not say.
+fn peak_memory_mib() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kib.map_or(0.0, |kib| (kib / 1024.0 * 10.0).round() / 10.0)
+}

@@ -1,0 +1,81 @@
+//! Where a training goes on: the newest whole checkpoint set, with the tables cut back to its epoch.
+
+use burn::tensor::backend::AutodiffBackend;
+
+use super::{Optimizer, Training, best, checkpoint, epoch::Network, storage};
+use crate::{
+    domain::{EpochRow, Failure, Metric, RunState, StateRecord},
+    loss::LossOps,
+    model::{ConvOps, UNet},
+    store::{CheckpointSet, StoreError, cut_after, read_rows},
+};
+
+/// The rows of epochs.csv so far.
+#[derive(Clone, Debug, Default)]
+pub struct History(Vec<EpochRow>);
+
+impl History {
+    /// Adds an epoch's rows.
+    pub fn extend(&mut self, rows: impl IntoIterator<Item = EpochRow>) {
+        self.0.extend(rows);
+    }
+
+    /// A figure of each epoch from 1 on.
+    pub fn values(&self, metric: Metric) -> Vec<Option<f64>> {
+        self.0.chunk_by(|a, b| a.epoch == b.epoch).map(|rows| metric.of(rows)).collect()
+    }
+}
+
+impl<A> Training<'_, A>
+where
+    A: AutodiffBackend + ConvOps + LossOps,
+    A::InnerBackend: ConvOps,
+{
+    /// The network and history where `state` says, and `state` made to say exactly that.
+    pub(super) fn resume(&self, state: &mut StateRecord) -> Result<(Network<A>, History), Failure> {
+        let (set, history) = self.whole_point(state.checkpoint).map_err(storage)?;
+        let monitor = self.task.config.monitor;
+        let found = best(&history.values(monitor), monitor.direction());
+        state.state = RunState::Running;
+        state.failure = None;
+        state.epoch = set.as_ref().map_or(0, |set| set.epoch);
+        state.checkpoint = state.epoch;
+        (state.best_epoch, state.best_score) = found.map_or((0, None), |(epoch, score)| (epoch, Some(score)));
+        self.run.write_state(state).map_err(storage)?;
+        let tables = [self.run.epochs_csv(), self.run.classes_csv(), self.run.timing_csv()];
+        tables.iter().try_for_each(|table| cut_after(table, state.epoch)).map_err(storage)?;
+        let mut network = self.fresh();
+        if let Some(set) = set {
+            let best = if state.best_epoch == 0 { set.epoch } else { state.best_epoch };
+            CheckpointSet::publish(self.run, set.epoch, best).map_err(storage)?;
+            network.model = checkpoint::read_model(&set, network.model)?;
+            network.optimizer = checkpoint::read_optimizer(&set, network.optimizer, self.device)?;
+        }
+        Ok((network, history))
+    }
+
+    /// A network that has learned nothing.
+    pub(super) fn fresh(&self) -> Network<A> {
+        let config = self.task.config;
+        let (channels, classes) = (self.task.samples.channels(), self.loss.classes());
+        let model = UNet::new(&config.model, channels, classes, config.train.init_seed, self.device);
+        Network { model, optimizer: Optimizer::new(&config.train) }
+    }
+
+    /// The newest set at or before `epoch` that is whole and whose best epoch's set is whole too.
+    fn whole_point(&self, epoch: usize) -> Result<(Option<CheckpointSet>, History), StoreError> {
+        let mut rows: Vec<EpochRow> = Vec::new();
+        cut_after(&self.run.epochs_csv(), epoch)?;
+        rows.extend(read_rows::<EpochRow>(&self.run.epochs_csv())?);
+        let mut latest = epoch;
+        while let Some(set) = CheckpointSet::newest(self.run, latest)? {
+            let history = History(rows.iter().filter(|row| row.epoch <= set.epoch).cloned().collect());
+            let monitor = self.task.config.monitor;
+            match best(&history.values(monitor), monitor.direction()) {
+                Some((best, _)) if CheckpointSet::of_epoch(self.run, best).is_none() => latest = best - 1,
+                _ => return Ok((Some(set), history)),
+            }
+        }
+        Ok((None, History::default()))
+    }
+}

@@ -1,0 +1,157 @@
+//! One run in a process of its own: from run.toml to a finished training.
+
+use std::{fs, sync::atomic::AtomicBool};
+
+use burn::{
+    backend::{Autodiff, Flex},
+    tensor::backend::AutodiffBackend,
+};
+use serde::{Deserialize, Serialize};
+
+pub use crate::train::{Outcome, Say};
+use crate::{
+    data::{DataErrors, Dataset, Prepared, assign},
+    domain::{Failure, FailureKind, ModelConfig, Process, RunConfig, RunState, Split, SplitRow, StateRecord},
+    loss::LossOps,
+    model::ConvOps,
+    protocol::Message,
+    store::{RunDir, RunFile, StoreError, read_json, write_json, write_rows},
+    train::{Task, Training, storage},
+};
+
+/// Where and how one attempt ran: an entry of environment.json.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// From 1.
+    pub attempt: usize,
+    /// This program's version.
+    pub version: String,
+    /// The processor's name, as the system gives it.
+    pub processor: String,
+    /// What trains.
+    pub device: String,
+    /// Threads.
+    pub threads: usize,
+}
+
+/// Trains the run in `run` on the CPU with `threads` threads, from wherever it stands. Setting `stop` ends it after
+/// the current batch. `say` hears what the scheduler is told, except a failure, which is returned.
+///
+/// # Errors
+/// Whatever kept the run from its end; state.json then says the same.
+pub fn run(run: &RunDir, threads: usize, stop: &AtomicBool, say: &mut Say<'_>) -> Result<Outcome, Failure> {
+    let mut state = run.read_state().map_err(storage)?;
+    if state.state == RunState::Completed {
+        say(&Message::Done);
+        return Ok(Outcome::Completed);
+    }
+    state.attempts += 1;
+    state.state = RunState::Running;
+    state.process = this_process();
+    state.failure = None;
+    run.write_state(&state).map_err(storage)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.max(1))
+        .build()
+        .map_err(|e| Failure::new(FailureKind::Spawn, format!("failed to start {threads} threads: {e}")))?;
+    let outcome = pool.install(|| train::<Autodiff<Flex>>(run, &state, &Default::default(), stop, say));
+    if let Err(failure) = &outcome {
+        let mut state = run.read_state().map_err(storage)?;
+        state.state = RunState::Failed;
+        state.process = None;
+        state.failure = Some(failure.clone());
+        run.write_state(&state).map_err(storage)?;
+    }
+    outcome
+}
+
+fn train<A>(
+    run: &RunDir,
+    state: &StateRecord,
+    device: &A::Device,
+    stop: &AtomicBool,
+    say: &mut Say<'_>,
+) -> Result<Outcome, Failure>
+where
+    A: AutodiffBackend + ConvOps + LossOps,
+    A::InnerBackend: ConvOps,
+{
+    note_environment(run, state.attempts).map_err(storage)?;
+    let config = RunFile::read(run).map_err(storage)?.config;
+    let dataset = Dataset::open(&config.data).map_err(bad_data)?;
+    let splits = assign(&dataset, &config.split).map_err(bad_data)?;
+    write_split(run, &dataset, &splits).map_err(storage)?;
+    check(&config, &dataset, &splits)?;
+    let prepared = Prepared::load(&dataset, &config.data, &splits).map_err(bad_data)?;
+    let task = Task {
+        config: &config,
+        samples: &prepared,
+        names: dataset.names(),
+        splits: &splits,
+        classes: dataset.classes(),
+    };
+    Training::<A>::new(run, task, device, stop).run(state.clone(), say)
+}
+
+/// Refuses what cannot be trained, every reason at once.
+fn check(config: &RunConfig, dataset: &Dataset, splits: &[Split]) -> Result<(), Failure> {
+    let mut problems = Vec::new();
+    for split in [Split::Train, Split::Val] {
+        if !splits.contains(&split) {
+            problems.push(format!("the {split} split has no images; raise split.fractions.{split}"));
+        }
+    }
+    let ModelConfig { depth, .. } = config.model;
+    let [height, width] = config.data.input_size.0;
+    let unit = 1usize << (depth - 1).min(31);
+    if height == 0 || width == 0 || height % unit != 0 || width % unit != 0 {
+        problems.push(format!(
+            "data.input_size {height} x {width} cannot be halved {} times; make both sides multiples of {unit} or \
+             lower model.depth",
+            depth - 1
+        ));
+    }
+    let (weights, classes) = (config.loss.class_weights.len(), dataset.classes().len());
+    if weights != 0 && weights != classes {
+        problems.push(format!("loss.class_weights has {weights} weights for {classes} classes; give one a class"));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Failure::new(FailureKind::BadConfig, problems.join("; "))) }
+}
+
+fn write_split(run: &RunDir, dataset: &Dataset, splits: &[Split]) -> Result<(), StoreError> {
+    let images = dataset.names().iter().zip(dataset.groups()).zip(splits);
+    let rows: Vec<SplitRow> = images
+        .map(|((image, group), split)| SplitRow { image: image.clone(), group: group.clone(), split: *split })
+        .collect();
+    write_rows(&run.split_csv(), &rows)
+}
+
+fn note_environment(run: &RunDir, attempt: usize) -> Result<(), StoreError> {
+    let mut attempts: Vec<Environment> = read_json(&run.environment_json())?.unwrap_or_default();
+    attempts.push(Environment {
+        attempt,
+        version: env!("CARGO_PKG_VERSION").into(),
+        processor: processor(),
+        device: "cpu".into(),
+        threads: rayon::current_num_threads(),
+    });
+    write_json(&run.environment_json(), &attempts)
+}
+
+fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    name.map_or_else(|| std::env::consts::ARCH.into(), |(_, name)| name.to_owned())
+}
+
+/// This process, told apart from a later one with the same number.
+fn this_process() -> Option<Process> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // The second field is the program's name in brackets and may hold spaces; field 22 is the start time.
+    let (_, fields) = stat.rsplit_once(')')?;
+    Some(Process { pid: std::process::id(), start_time: fields.split_whitespace().nth(19)?.parse().ok()? })
+}
+
+fn bad_data(errors: DataErrors) -> Failure {
+    Failure::new(FailureKind::BadData, errors)
+}
