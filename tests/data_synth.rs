@@ -12,7 +12,7 @@ use sweepscope::{
 };
 
 fn made(folder: &std::path::Path, options: synth::Options) -> DataConfig {
-    synth::write(folder, &options).unwrap();
+    synth::write(folder, options).unwrap();
     DataConfig {
         images: folder.join("images"),
         masks: folder.join("masks"),
@@ -65,7 +65,7 @@ fn the_same_seed_makes_the_same_files_and_another_others() {
 fn a_folder_that_holds_something_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("notes.txt"), "mine").unwrap();
-    let error = synth::write(folder.path(), &synth::Options::default()).unwrap_err();
+    let error = synth::write(folder.path(), synth::Options::default()).unwrap_err();
     assert!(error.to_string().contains("is not empty"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -140,10 +140,4 @@ causes! {
     Split(String): "cannot be met: {0}" => "change [split]",
     /// A class that a split lacks though the data have it.
     MissingClass(String): "{0}" => "choose another split.seed, larger fractions or strategy = \"stratified\", or accept it with split.allow_missing_class = true",
-    /// Options that make no synthetic images.
-    Synthetic: "cannot be filled with synthetic images" => "ask for at least one image a group and sides of 16 to 4096 pixels",
-    /// A folder to be filled that holds something.
-    NotEmpty: "is not empty" => "name a new folder or remove it",
-    /// The system refuses to write.
-    Unwritable(String): "cannot be written ({0})" => "check that the disk has room and that you may write there",
 }

@@ -6,14 +6,15 @@
 
 mod scene;
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use image::GrayImage;
 use rand::RngExt;
 
 use crate::domain::seed;
-
-use super::error::{Cause, DataError, DataErrors};
 
 use scene::{Prevalence, Scene};
 
@@ -39,31 +40,49 @@ impl Default for Options {
     }
 }
 
+/// Why the data could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum SynthError {
+    /// The folder holds something.
+    #[error("{path} is not empty; name a new folder or remove it", path = .0.display())]
+    NotEmpty(PathBuf),
+    /// Numbers that make no data.
+    #[error("{0}")]
+    Options(&'static str),
+    /// The system refused.
+    #[error("failed to write {path}: {source}; check that the disk has room and that you may write there", path = .path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
 /// Writes `images/`, `masks/` (index PNG) and `manifest.csv` (image, group) into the new folder `dir`, the same bytes
-/// on every machine, and returns the number of images. The folder appears whole or not at all.
+/// on every machine. The folder appears whole or not at all.
 ///
 /// # Errors
 /// If `dir` holds anything, if the options make no sense, or if the system refuses to write.
-pub fn write(dir: &Path, options: &Options) -> Result<usize, DataErrors> {
+pub fn write(dir: &Path, options: Options) -> Result<(), SynthError> {
     if options.images == 0 || options.group_size == 0 || options.size.iter().any(|&side| !(16..=4096).contains(&side)) {
-        return Err(DataError::new(dir, Cause::Synthetic).into());
+        return Err(SynthError::Options("at least one image a group and sides of 16 to 4096 pixels are needed"));
     }
     if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(DataError::new(dir, Cause::NotEmpty).into());
+        return Err(SynthError::NotEmpty(dir.to_owned()));
     }
     let mut name = dir.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = dir.with_file_name(name);
-    // `fill` creates the parent folders too.
     let written = fill(&temporary, options).and_then(|()| fs::rename(&temporary, dir).map_err(failed(dir)));
     if written.is_err() {
         // What was begun is of no use; the first error is the one to tell.
         let _ = fs::remove_dir_all(&temporary);
     }
-    Ok(written.map(|()| options.images)?)
+    written
 }
 
-fn fill(dir: &Path, options: &Options) -> Result<(), DataError> {
+fn fill(dir: &Path, options: Options) -> Result<(), SynthError> {
     let (images, masks) = (dir.join("images"), dir.join("masks"));
     for folder in [&images, &masks] {
         fs::create_dir_all(folder).map_err(failed(folder))?;
@@ -88,7 +107,7 @@ fn fill(dir: &Path, options: &Options) -> Result<(), DataError> {
 
 /// How much of each structure image `i` has: its group's share. Each group's first image has some of all, so that no
 /// split lacks a class.
-fn prevalence(options: &Options, i: usize) -> Prevalence {
+fn prevalence(options: Options, i: usize) -> Prevalence {
     let group = i / options.group_size;
     let mut draw = seed::generator(options.seed, "group", &[group as u64]);
     let mut share = |low: f64, high: f64| draw.random_range(low..high);
@@ -96,11 +115,11 @@ fn prevalence(options: &Options, i: usize) -> Prevalence {
     Prevalence { cells, vesicles, crystals, fibres, all: i.is_multiple_of(options.group_size) }
 }
 
-fn save(path: &Path, [height, width]: [usize; 2], pixels: Vec<u8>) -> Result<(), DataError> {
+fn save(path: &Path, [height, width]: [usize; 2], pixels: Vec<u8>) -> Result<(), SynthError> {
     let image = GrayImage::from_raw(width as u32, height as u32, pixels).unwrap_or_default();
     image.save(path).map_err(|e| failed(path)(io::Error::other(e)))
 }
 
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> DataError + '_ {
-    move |e| DataError::new(path, Cause::Unwritable(e.to_string()))
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> SynthError + '_ {
+    move |source| SynthError::Write { path: path.to_owned(), source }
 }
