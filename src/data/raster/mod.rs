@@ -5,11 +5,11 @@ mod tiff;
 
 use std::{
     fs::{self, File},
-    io::{BufReader, Read, Seek},
+    io::{BufRead, BufReader, Cursor, Read, Seek},
     path::Path,
 };
 
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::{error::Cause, pairing::extension};
 
@@ -123,7 +123,8 @@ pub(super) fn read(path: &Path, page: usize) -> Result<Raster, Cause> {
     match open(path)? {
         (Format::Png, file) => png::read(file),
         (Format::Tiff, file) => tiff::read(file, page),
-        (Format::Jpeg | Format::Bmp, file) => read_by_library(file),
+        (Format::Jpeg, file) => read_by_library(whole_jpeg(file)?, ImageFormat::Jpeg),
+        (Format::Bmp, file) => read_by_library(file, ImageFormat::Bmp),
     }
 }
 
@@ -163,13 +164,26 @@ fn open(path: &Path) -> Result<(Format, BufReader<File>), Cause> {
     Ok((format, file))
 }
 
+/// A JPEG that ends where it should: its decoder would fill what is missing with grey.
+fn whole_jpeg(mut file: BufReader<File>) -> Result<Cursor<Vec<u8>>, Cause> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|e| Cause::Unreadable(e.to_string()))?;
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
+    // Neither marker can occur in the scan's data; a thumbnail before it has markers of its own.
+    let (scan, end) = (last([0xff, 0xda]), last([0xff, 0xd9]));
+    if scan.is_some() && scan > end {
+        return Err(Cause::Broken("it ends before the image does".into()));
+    }
+    Ok(Cursor::new(bytes))
+}
+
 /// JPEG and BMP.
-fn read_by_library(file: BufReader<File>) -> Result<Raster, Cause> {
+fn read_by_library(file: impl BufRead + Seek, format: ImageFormat) -> Result<Raster, Cause> {
     let broken = |e: image::ImageError| match e {
         image::ImageError::Unsupported(e) => Cause::Unsupported(e.to_string()),
         other => Cause::Broken(other.to_string()),
     };
-    let mut reader = ImageReader::new(file).with_guessed_format().map_err(|e| Cause::Unreadable(e.to_string()))?;
+    let mut reader = ImageReader::with_format(file, format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST_BYTES as u64);
     reader.limits(limits);

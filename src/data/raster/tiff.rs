@@ -12,6 +12,9 @@ use tiff::{
 use super::{MOST_BYTES, Raster, Samples, check_size, unpack};
 use crate::data::error::Cause;
 
+/// Longest text that a page may carry, in bytes; ImageJ keeps lists of slices in it.
+const LONGEST_TEXT: u64 = 1 << 24;
+
 /// Most pages of a stack.
 const MOST_PAGES: usize = 100_000;
 
@@ -19,7 +22,7 @@ const MOST_PAGES: usize = 100_000;
 pub(super) fn pages(file: impl BufRead + Seek) -> Result<usize, Cause> {
     let mut decoder = decoder(file)?;
     let mut pages = 0;
-    let first = description(&mut decoder);
+    let first = description(&mut decoder)?;
     loop {
         pages += usize::from(is_page(&mut decoder)?);
         if !decoder.more_images() {
@@ -70,6 +73,9 @@ pub(super) fn read(file: impl BufRead + Seek, page: usize) -> Result<Raster, Cau
     let size = check_size(height, width, (bits * channels).div_ceil(8))?;
     let planar = decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration).map_err(cause)?
         == Some(PlanarConfiguration::Planar.to_u16());
+    if planar && channels > 1 {
+        check_tiles(&mut decoder, height)?;
+    }
     let mut decoded = DecodingResult::U8(Vec::new());
     decoder.read_image_to_buffer(&mut decoded).map_err(cause)?;
     let samples = samples(decoded, bits, size)?;
@@ -94,8 +100,21 @@ fn is_page<R: BufRead + Seek>(decoder: &mut Decoder<R>) -> Result<bool, Cause> {
     Ok(kind & 0b101 == 0)
 }
 
-fn description<R: BufRead + Seek>(decoder: &mut Decoder<R>) -> String {
-    decoder.get_tag_ascii_string(Tag::ImageDescription).unwrap_or_default()
+/// The text that comes with the first page, empty if there is none.
+fn description<R: BufRead + Seek>(decoder: &mut Decoder<R>) -> Result<String, Cause> {
+    match decoder.image_ifd().find_entry(Tag::ImageDescription).map(|entry| entry.count()) {
+        Some(length) if length > LONGEST_TEXT => Err(Cause::Broken(format!("a text of {length} bytes"))),
+        _ => Ok(decoder.get_tag_ascii_string(Tag::ImageDescription).unwrap_or_default()),
+    }
+}
+
+/// The decoder reads tiles of the second plane on wrongly where the last row of tiles is padded.
+fn check_tiles<R: BufRead + Seek>(decoder: &mut Decoder<R>, height: u32) -> Result<(), Cause> {
+    let rows = decoder.find_tag_unsigned::<u32>(Tag::TileLength).map_err(cause)?;
+    match rows {
+        Some(rows) if !height.is_multiple_of(rows) => Err(Cause::Unsupported("padded tiles in separate planes".into())),
+        _ => Ok(()),
+    }
 }
 
 fn channels(color: ColorType) -> Result<usize, Cause> {
