@@ -14,6 +14,7 @@ mod lines;
 mod pool;
 mod process;
 mod record;
+mod recorder;
 mod retry;
 mod sentinel;
 mod signals;
@@ -23,7 +24,7 @@ use std::{collections::BTreeMap, io, time::Duration};
 
 pub use event::Outcome;
 pub use job::{Demand, Ending, Job, Observer, Options, Progress, Summary, Trainer};
-pub use process::{enter_worker, variable};
+pub use process::{become_trainer, enter_worker, variable};
 
 use self::core::{RunSpec, Settings, State};
 use crate::{
