@@ -90,6 +90,7 @@ pub fn run(loaded: &Loaded, flags: &Schedule) -> Result<ExitCode, Refusal> {
     let sweep = &plan.sweep;
     store::create_dir(sweep.root())?;
     let lock = store::SweepLock::acquire(sweep)?;
+    store::remove_temporaries(sweep.root())?;
     plan.write()?;
     store::write_text(&sweep.sweep_toml(), &loaded.spec.resolved)?;
     console::note(&plan::summary(plan));
