@@ -22,7 +22,8 @@ pub struct Pace {
 impl Pace {
     /// Reads the epochs of the runs that are under way and of some that are done.
     pub fn read(sweep: &SweepDir, runs: &[Standing]) -> Self {
-        let mut pace = Self::default();
+        let planned = runs.first().and_then(|run| planned_epochs(sweep, run));
+        let mut pace = Self { planned, ..Self::default() };
         if runs.iter().all(|run| run.state.state == RunState::Completed) {
             return pace;
         }
@@ -33,7 +34,6 @@ impl Pace {
             let seconds = rows.iter().map(|row| row.train_seconds + row.eval_seconds);
             pace.by_setting.entry(run.planned.setting.clone()).or_default().extend(seconds);
         }
-        pace.planned = runs.first().and_then(|run| planned_epochs(sweep, run));
         let varies = runs.first().is_some_and(|run| run.planned.axes.contains_key("train.epochs"));
         for run in runs.iter().filter(|run| varies && run.state.state != RunState::Completed) {
             if let Some(epochs) = run.planned.axes.get("train.epochs").and_then(serde_json::Value::as_u64) {

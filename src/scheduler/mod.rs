@@ -34,7 +34,7 @@ use crate::{
 use pool::{DeviceSpec, Pool};
 
 /// Wait before the first new attempt; each further one waits longer.
-const FIRST_BACKOFF: Duration = Duration::from_secs(2);
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 
 /// Why a sweep could not be run at all.
 #[derive(Debug, thiserror::Error)]
