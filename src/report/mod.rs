@@ -6,6 +6,7 @@
 //! | [`cells`] | groups runs that differ in their seeds alone |
 //! | `tables` | runs.csv and metrics.csv |
 //! | `verdict` | the result in plain words |
+//! | [`statistics`] | intervals, tests, components of variance |
 //! | [`plot`] | charts as SVG and PNG |
 //! | `page` | report/index.html |
 
@@ -13,6 +14,7 @@ pub mod aggregate;
 pub mod cells;
 mod page;
 pub mod plot;
+pub mod statistics;
 mod tables;
 mod verdict;
 mod words;
@@ -28,7 +30,7 @@ use aggregate::Sweep;
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReportSummary {
     /// The page.
-    pub index: PathBuf,
+    pub page: PathBuf,
     /// The result in plain words, a sentence or two a line.
     pub lines: Vec<String>,
     /// Files that could not be read; their runs are shown without figures.
@@ -76,8 +78,8 @@ pub fn build(sweep: &SweepDir, runs: &[String]) -> Result<ReportSummary, ReportE
         store::write_derived(&path, |file| file.write_all(picture.standalone().as_bytes()))?;
     }
     let lines = verdict::lines(&data);
-    let index = page::write(sweep, &data, &lines, &charts, &curves)?;
-    Ok(ReportSummary { index, lines, problems: data.problems })
+    let page = page::write(sweep, &data, &lines, &charts, &curves)?;
+    Ok(ReportSummary { page, lines, problems: data.problems })
 }
 
 /// The charts of the whole sweep with their file names. A run's folder name ends in a hyphen and eight hex digits,

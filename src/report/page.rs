@@ -9,6 +9,7 @@ use super::{
     aggregate::{Run, Sweep},
     cells::cells,
     plot::{self, Picture},
+    statistics,
     verdict::{self, mean_and_spread},
     words,
 };
@@ -123,7 +124,7 @@ fn ranking(data: &Sweep) -> Vec<RankRow> {
             place: index + 1,
             setting: cell.label(data),
             score: mean_and_spread(&scores),
-            sort: verdict::mean(&scores).unwrap_or_default(),
+            sort: statistics::mean(&scores).unwrap_or_default(),
             runs: scores.len(),
             dice_coef: mean_and_spread(&pooled),
         }

@@ -3,6 +3,7 @@
 use super::{
     aggregate::{Run, Sweep},
     cells::{Cell, cells},
+    statistics::{deviation, mean},
     words,
 };
 use crate::domain::{Direction, RunState, Split};
@@ -105,16 +106,4 @@ fn spread(sweep: &Sweep) -> Option<String> {
 pub fn mean_and_spread(scores: &[f64]) -> String {
     let centre = mean(scores).map(words::score).unwrap_or_default();
     deviation(scores).map_or(centre.clone(), |spread| format!("{centre} ± {}", words::score(spread)))
-}
-
-/// The arithmetic mean.
-pub fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
-/// The sample standard deviation (n − 1).
-pub fn deviation(values: &[f64]) -> Option<f64> {
-    let centre = mean(values).filter(|_| values.len() > 1)?;
-    let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
-    Some((squares / (values.len() - 1) as f64).sqrt())
 }
