@@ -11,16 +11,21 @@
 //! | [`store`] | the only writer under `results/`: layout, atomic files, tables, checkpoints |
 //! | [`plan`] | the grid against what is on disk: new, going on, done |
 //! | [`estimate`] | what a run will cost, from its settings alone |
+//! | [`protocol`] | what a worker tells the scheduler |
+//! | [`devices`] | what there is to compute on, cut into slots of one run each |
+//! | [`scheduler`] | keeps every device busy and loses nothing |
 //! | [`data`] | images and masks on disk, checked, split and turned into what the network sees |
+//! | [`model`] | the U-Net, its operations and kernels |
 //! | [`loss`] | what training minimises, with gradients |
 //! | [`metrics`] | figures from predictions, at the masks' own size |
-//! | [`model`] | the U-Net, its operations and kernels |
 //! | [`train`] | the training of one run: exact, resumable, recorded epoch by epoch |
 //! | [`worker`] | one run in a process of its own |
-//! | [`protocol`] | what a worker tells the scheduler |
 //! | [`report`] | what a sweep shows: tables, statistics, findings, charts, the page |
+//! | [`cli`] | the commands; alone touches the terminal |
 
+pub mod cli;
 pub mod data;
+pub mod devices;
 pub mod domain;
 pub mod estimate;
 pub mod grid;
@@ -30,6 +35,7 @@ pub mod model;
 pub mod plan;
 pub mod protocol;
 pub mod report;
+pub mod scheduler;
 pub mod spec;
 pub mod store;
 pub mod train;

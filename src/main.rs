@@ -1,3 +1,7 @@
-//! The program.
+//! The program: parse, call, map to an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sweepscope::cli::main()
+}

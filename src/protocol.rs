@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Counts, FailureKind, Split};
+use crate::domain::{Counts, Failure, FailureKind, Split};
 
 /// Longest line that is read as a message, in bytes; longer ones are cut in the log and never parsed.
 pub const LONGEST_LINE: usize = 1 << 20;
@@ -15,7 +15,7 @@ pub const EXIT_STOPPED: u8 = 75;
 /// Exit code of a worker that said why in a `failed` message.
 pub const EXIT_FAILED: u8 = 1;
 
-/// One line of the protocol. Lines that do not start with `{"event":` go to the log.
+/// One line of the protocol. Lines that are no JSON object with an `event` go to the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Message {
@@ -69,10 +69,88 @@ pub enum Message {
     Done,
 }
 
+/// What a line of a worker's output turns out to be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reading {
+    /// A message.
+    Message(Message),
+    /// Ordinary output, for the log.
+    Text,
+    /// A message that breaks the protocol.
+    Broken(Failure),
+}
+
 impl Message {
+    /// Reads a line without its newline. A JSON object with an `event` is a message, whatever else it holds; a line
+    /// that starts like a message must be one.
+    pub fn read(line: &[u8]) -> Reading {
+        let line = line.trim_ascii();
+        if !line.starts_with(b"{") {
+            return Reading::Text;
+        }
+        let meant = line[1..].trim_ascii_start().starts_with(b"\"event\"");
+        match serde_json::from_slice::<serde_json::Value>(line) {
+            Ok(value) if value.get("event").is_some_and(serde_json::Value::is_string) => {
+                serde_json::from_value(value).map_or_else(|e| Reading::Broken(broken(line, &e)), Reading::Message)
+            }
+            Ok(_) if meant => Reading::Broken(broken(line, &"`event` is not a text")),
+            Err(e) if meant => Reading::Broken(broken(line, &e)),
+            Ok(_) | Err(_) => Reading::Text,
+        }
+    }
+
     /// The message as a line, newline included.
     pub fn line(&self) -> String {
         // A message holds only numbers, names and text, which always have a JSON form.
         serde_json::to_string(self).map_or_else(|e| format!("# {e}\n"), |text| text + "\n")
+    }
+}
+
+/// NaN has no JSON form, but Python writes it all the same: the run has diverged, its trainer is not at fault.
+fn broken(line: &[u8], reason: &dyn std::fmt::Display) -> Failure {
+    let text = String::from_utf8_lossy(line);
+    let shown: String = text.chars().take(200).collect();
+    if ["NaN", "Infinity"].iter().any(|word| text.contains(word)) {
+        return Failure::new(FailureKind::NotFinite, format!("diverged: the worker reported {shown}"));
+    }
+    Failure::new(FailureKind::Protocol, format!("the worker printed a message that cannot be read ({reason}): {shown}"))
+}
+
+#[cfg(test)]
+#[expect(clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_text_and_broken_messages_are_told_apart() {
+        assert_eq!(Message::read(br#"{"event":"done"}"#), Reading::Message(Message::Done));
+        let checkpoint = Message::read(br#" {"epoch": 3, "event": "checkpoint", "more": 1} "#);
+        assert_eq!(checkpoint, Reading::Message(Message::Checkpoint { epoch: 3 }));
+        for text in ["", "event", "[1]", "{not json", r#"{"a":1}"#, r#"{"a":"event"}"#, "\u{fffd}"] {
+            assert_eq!(Message::read(text.as_bytes()), Reading::Text, "{text}");
+        }
+        let kinds = [
+            (r#"{"event":"epoch"}"#, FailureKind::Protocol),
+            (r#"{"event":"dance"}"#, FailureKind::Protocol),
+            (r#"{"event":5}"#, FailureKind::Protocol),
+            (r#"{"event":"checkpoint","epoch":-1}"#, FailureKind::Protocol),
+            (r#"{"event":"done""#, FailureKind::Protocol),
+            (r#"{"event":"epoch","epoch":1,"split":"val","loss":NaN}"#, FailureKind::NotFinite),
+        ];
+        for (line, kind) in kinds {
+            match Message::read(line.as_bytes()) {
+                Reading::Broken(failure) => assert_eq!(failure.kind, kind, "{line}"),
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_reads_back_as_it_was_written() {
+        let classes = BTreeMap::from([("clay".to_owned(), Counts { tp: 10, fp: 2, fn_: 3 })]);
+        let epoch = Message::Epoch { epoch: 1, split: Split::Val, loss: Some(0.4), dice_macro: None, classes };
+        let line = r#"{"event":"epoch","epoch":1,"split":"val","loss":0.4,"classes":{"clay":{"tp":10,"fp":2,"fn":3}}}"#;
+        assert_eq!(epoch.line(), format!("{line}\n"));
+        assert_eq!(Message::read(line.as_bytes()), Reading::Message(epoch));
     }
 }

@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("loss", &["data", "domain"]),
     ("metrics", &["domain", "data", "loss"]),
     ("train", &["domain", "data", "model", "loss", "metrics", "protocol", "store"]),
-    ("worker", &["domain", "data", "model", "train", "protocol", "store"]),
+    ("worker", &["domain", "data", "loss", "model", "train", "protocol", "store"]),
     ("scheduler", &["domain", "devices", "protocol", "store"]),
     ("report", &["domain", "store"]),
 ];

@@ -57,7 +57,7 @@ fn the_same_files_give_the_same_bytes() {
     let (_folder, sweep, runs, first) = built(&Fake { epochs: 5, ..Fake::default() });
     let read = || {
         let plots = fs::read_dir(sweep.report().join("plots")).unwrap().map(|entry| entry.unwrap().path());
-        let mut files: Vec<_> = plots.chain([first.page.clone(), sweep.runs_csv(), sweep.metrics_csv()]).collect();
+        let mut files: Vec<_> = plots.chain([first.index.clone(), sweep.runs_csv(), sweep.metrics_csv()]).collect();
         files.sort();
         files.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect::<Vec<_>>()
     };
@@ -99,7 +99,7 @@ fn a_damaged_table_costs_its_run_alone_and_is_named() {
     assert!(summary.problems[0].contains(&runs[1]) && summary.problems[0].contains("epochs.csv"));
     let (_, table) = rows(&sweep.runs_csv());
     assert_eq!((table.len(), table[12][1].as_str()), (13, "new"));
-    let page = fs::read_to_string(summary.page).unwrap();
+    let page = fs::read_to_string(summary.index).unwrap();
     assert!(page.contains("epochs.csv is damaged"));
 }
 

@@ -34,7 +34,7 @@ pub fn main(command: &Command) -> Result<ExitCode, Refusal> {
     let mut options = synth::Options::default();
     options.images = arguments.images.unwrap_or(options.images);
     options.seed = arguments.seed.unwrap_or(options.seed);
-    let made = synth::write(&arguments.folder, &options)?;
-    console::answer(&format!("made {} in {}\n", console::count(made, "image"), arguments.folder.display()));
+    synth::write(&arguments.folder, options)?;
+    console::answer(&format!("made {} in {}\n", console::count(options.images, "image"), arguments.folder.display()));
     Ok(ExitCode::SUCCESS)
 }

@@ -3,7 +3,14 @@
 use std::process::ExitCode;
 
 use super::console;
-use crate::{data::DataErrors, report::ReportError, scheduler::SchedulerError, spec::Problems, store::StoreError};
+use crate::{
+    data::{DataErrors, synth::SynthError},
+    devices::DeviceError,
+    report::ReportError,
+    scheduler::SchedulerError,
+    spec::Problems,
+    store::{LockError, StoreError},
+};
 
 /// Some run failed.
 pub const FAILED: u8 = 1;
@@ -39,7 +46,8 @@ impl Refusal {
 impl From<Problems> for Refusal {
     fn from(problems: Problems) -> Self {
         let count = console::count(problems.0.len(), "problem");
-        let text = format!("{}\nerror: {count} in the sweep; nothing was written", problems.render(false, console::color()));
+        let text =
+            format!("{}\nerror: {count} in the sweep; nothing was written", problems.render(false, console::color()));
         Self { code: WRONG, text }
     }
 }
@@ -66,5 +74,23 @@ impl From<ReportError> for Refusal {
 impl From<SchedulerError> for Refusal {
     fn from(error: SchedulerError) -> Self {
         Self { code: STOPPED, text: format!("error: {error}") }
+    }
+}
+
+impl From<LockError> for Refusal {
+    fn from(error: LockError) -> Self {
+        Self { code: STOPPED, text: format!("error: {error}") }
+    }
+}
+
+impl From<DeviceError> for Refusal {
+    fn from(error: DeviceError) -> Self {
+        Self { code: WRONG, text: format!("error: {error}") }
+    }
+}
+
+impl From<SynthError> for Refusal {
+    fn from(error: SynthError) -> Self {
+        Self { code: WRONG, text: format!("error: {error}") }
     }
 }

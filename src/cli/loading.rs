@@ -54,8 +54,9 @@ pub fn make_synthetic(file: &Path, overrides: &[String]) -> Result<(), Refusal> 
         return Ok(());
     };
     let Some(folder) = images.parent() else { return Ok(()) };
-    let made = synth::write(folder, &synth::Options::default())?;
-    console::note(&format!("made {} in {}", console::count(made, "synthetic image"), folder.display()));
+    let options = synth::Options::default();
+    synth::write(folder, options)?;
+    console::note(&format!("made {} in {}", console::count(options.images, "synthetic image"), folder.display()));
     Ok(())
 }
 

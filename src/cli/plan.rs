@@ -57,7 +57,8 @@ pub fn show(loaded: &Loaded, as_json: bool) -> Result<(), Refusal> {
 
 /// "12 runs: 9 new, 1 to resume, 2 done" and what is left over.
 pub fn summary(plan: &Plan) -> String {
-    let parts = [(Action::Start, "new"), (Action::Resume, "to resume"), (Action::Skip, "done"), (Action::Failed, "failed")];
+    let parts =
+        [(Action::Start, "new"), (Action::Resume, "to resume"), (Action::Skip, "done"), (Action::Failed, "failed")];
     let parts: Vec<_> = parts
         .iter()
         .map(|(action, word)| (plan.count(*action), word))
@@ -100,7 +101,7 @@ fn split_table(plan: &Plan, dataset: &Dataset) -> Result<String, Refusal> {
         let splits = data::assign(dataset, split)?;
         for which in [Split::Train, Split::Val, Split::Test] {
             let images: Vec<usize> = (0..splits.len()).filter(|&image| splits[image] == which).collect();
-            let pixels = |class: usize| images.iter().map(|&image| dataset.pixels(image)[class]).sum::<u64>();
+            let pixels = |class: usize| images.iter().map(|&image| dataset.samples()[image].pixels[class]).sum::<u64>();
             let all: u64 = (0..classes.names.len()).map(pixels).sum();
             let share = |class: usize| format!("{:.2}", 100.0 * pixels(class) as f64 / all.max(1) as f64);
             let mut row = vec![which.to_string(), split.seed.to_string(), images.len().to_string()];

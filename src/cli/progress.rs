@@ -81,7 +81,8 @@ impl Progress {
             }
             _ => {}
         }
-        let figure = |name: &str, value: Option<f64>| value.map_or_else(String::new, |value| format!("{name} {value:.3}  "));
+        let figure =
+            |name: &str, value: Option<f64>| value.map_or_else(String::new, |value| format!("{name} {value:.3}  "));
         running.bar.set_message(figure("loss", running.loss) + &figure("val Dice", running.dice));
     }
 

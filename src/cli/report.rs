@@ -27,10 +27,10 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     let sweep = SweepDir::new(&arguments.results);
     let made = report::build(&sweep, &planned_runs(&sweep)?)?;
     if arguments.json {
-        console::answer(&format!("{:#}\n", json!({ "page": made.page, "lines": made.lines })));
+        console::answer(&format!("{:#}\n", json!({ "page": made.index, "lines": made.lines })));
     } else {
         let lines: String = made.lines.iter().map(|line| format!("{line}\n")).collect();
-        console::answer(&format!("{lines}report: {}\n", made.page.display()));
+        console::answer(&format!("{lines}report: {}\n", made.index.display()));
     }
     Ok(ExitCode::SUCCESS)
 }

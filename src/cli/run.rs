@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     devices,
-    domain::{AutoOr, DeviceRequest, RunConfig},
+    domain::{DeviceRequest, RunConfig},
     plan::{Action, Plan, PlanEntry},
     report,
     scheduler::{self, Demand, Job, Options, Summary, Trainer},
@@ -45,7 +45,7 @@ pub struct Arguments {
 /// Flags that change [schedule].
 #[derive(Args)]
 pub struct Schedule {
-    /// Runs at once on a device
+    /// Runs at once
     #[arg(short, long)]
     jobs: Option<usize>,
     /// auto, cpu, or GPUs such as cuda:0,1
@@ -88,7 +88,7 @@ pub fn run(loaded: &Loaded, flags: &Schedule) -> Result<ExitCode, Refusal> {
     loading::check_data(plan)?;
     let sweep = &plan.sweep;
     store::create_dir(sweep.root())?;
-    let lock = store::SweepLock::take(sweep)?;
+    let lock = store::SweepLock::acquire(sweep)?;
     plan.write()?;
     store::write_text(&sweep.sweep_toml(), &loaded.spec.resolved)?;
     console::note(&plan::summary(plan));
@@ -96,7 +96,7 @@ pub fn run(loaded: &Loaded, flags: &Schedule) -> Result<ExitCode, Refusal> {
     let options = options(loaded, flags)?;
     let started = Instant::now();
     let mut progress = Progress::new(plan);
-    let summary = scheduler::run(sweep, jobs(plan)?, &options, &mut progress)?;
+    let summary = scheduler::run(sweep, &lock, &jobs(plan)?, &options, &mut progress)?;
     progress.finish();
     drop(lock);
     tell(plan, &summary, started.elapsed().as_secs_f64())?;
@@ -125,27 +125,24 @@ fn nothing_to_do(plan: &Plan) -> Result<ExitCode, Refusal> {
 fn options(loaded: &Loaded, flags: &Schedule) -> Result<Options, Refusal> {
     let Executor::Local = flags.executor;
     let mut schedule = loaded.spec.schedule.clone();
-    if let Some(jobs) = flags.jobs {
-        schedule.runs_per_device = match jobs {
-            0 => return Err(Refusal::wrong("-j 0 runs nothing; give a number from 1")),
-            jobs => AutoOr::Number(jobs),
-        };
+    if flags.jobs == Some(0) {
+        return Err(Refusal::wrong("-j 0 runs nothing; give a number from 1"));
     }
     if let Some(devices) = &flags.devices {
         schedule.devices = devices.clone();
     }
     schedule.max_fails = flags.max_fails.unwrap_or(schedule.max_fails);
-    let inventory = devices::find(&schedule.devices).map_err(Refusal::wrong)?;
+    let inventory = devices::find(&schedule.devices, cfg!(feature = "cuda"))?;
     for note in &inventory.notes {
         console::note(note);
     }
-    let slots = devices::slots(&inventory, &schedule);
+    let slots = devices::slots(&inventory, &schedule, flags.jobs, loaded.plan.pending().count());
     Ok(Options { schedule, inventory, slots })
 }
 
 fn jobs(plan: &Plan) -> Result<Vec<Job>, Refusal> {
-    let program = std::env::current_exe()
-        .map_err(|e| Refusal::wrong(format!("failed to find this program's own file: {e}")))?;
+    let program =
+        std::env::current_exe().map_err(|e| Refusal::wrong(format!("failed to find this program's own file: {e}")))?;
     let job = |entry: &PlanEntry| Job {
         name: entry.planned.run.clone(),
         run: plan.run_dir(entry),
@@ -186,7 +183,7 @@ fn tell(plan: &Plan, summary: &Summary, seconds: f64) -> Result<(), Refusal> {
         let runs: Vec<String> = plan.entries.iter().map(|entry| entry.planned.run.clone()).collect();
         let made = report::build(&plan.sweep, &runs)?;
         text += &made.lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        text += &format!("report: {}\n", made.page.display());
+        text += &format!("report: {}\n", made.index.display());
     }
     text += &next_step(root, summary);
     console::answer(&text);

@@ -15,7 +15,8 @@ use clap::Args;
 use super::exit::Refusal;
 use crate::{
     protocol::{EXIT_FAILED, EXIT_STOPPED, Message},
-    store::{self, RunDir},
+    scheduler,
+    store::RunDir,
     worker::{self, Outcome},
 };
 
@@ -34,7 +35,7 @@ pub struct Arguments {
 
 /// Trains one run.
 pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
-    store::die_with_parent();
+    scheduler::enter_worker().map_err(|failure| Refusal { code: EXIT_FAILED, text: failure.to_string() })?;
     if arguments.device != "cpu" {
         return Err(Refusal::wrong(format!("this worker trains on the CPU, not on `{}`", arguments.device)));
     }

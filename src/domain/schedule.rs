@@ -17,7 +17,7 @@ pub struct ScheduleConfig {
     /// Starts again after a failure that may not come back; a new recorded epoch sets the count back.
     pub retries: usize,
     /// Seconds without a word after which a run counts as hung, until its first epoch is measured. From then on its
-    /// own epochs are the measure.
+    /// own epochs are the measure. 0: never.
     pub stall_timeout: f64,
     /// Seconds a run gets to save itself after it is asked to end.
     pub grace: f64,
@@ -40,9 +40,10 @@ impl Default for ScheduleConfig {
 }
 
 impl ScheduleConfig {
-    /// `stall_timeout` as a duration; nonsense counts as none.
+    /// `stall_timeout` as a duration.
     pub fn stall_after(&self) -> Duration {
-        Duration::try_from_secs_f64(self.stall_timeout).unwrap_or(Duration::MAX)
+        let seconds = Some(self.stall_timeout).filter(|seconds| *seconds > 0.0);
+        seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(Duration::MAX)
     }
 
     /// `grace` as a duration.

@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | [`aggregate`] | reads a sweep's files once |
 //! | [`cells`] | groups runs that differ in their seeds alone |
+//! | [`evidence`] | what the rules need of a run, prepared once |
+//! | [`standings`] | settings compared honestly |
 //! | `tables` | runs.csv and metrics.csv |
 //! | `verdict` | the result in plain words |
 //! | [`statistics`] | intervals, tests, components of variance |
@@ -12,8 +14,10 @@
 
 pub mod aggregate;
 pub mod cells;
+pub mod evidence;
 mod page;
 pub mod plot;
+pub mod standings;
 pub mod statistics;
 mod tables;
 mod verdict;
@@ -30,7 +34,7 @@ use aggregate::Sweep;
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReportSummary {
     /// The page.
-    pub page: PathBuf,
+    pub index: PathBuf,
     /// The result in plain words, a sentence or two a line.
     pub lines: Vec<String>,
     /// Files that could not be read; their runs are shown without figures.
@@ -78,8 +82,8 @@ pub fn build(sweep: &SweepDir, runs: &[String]) -> Result<ReportSummary, ReportE
         store::write_derived(&path, |file| file.write_all(picture.standalone().as_bytes()))?;
     }
     let lines = verdict::lines(&data);
-    let page = page::write(sweep, &data, &lines, &charts, &curves)?;
-    Ok(ReportSummary { page, lines, problems: data.problems })
+    let index = page::write(sweep, &data, &lines, &charts, &curves)?;
+    Ok(ReportSummary { index, lines, problems: data.problems })
 }
 
 /// The charts of the whole sweep with their file names. A run's folder name ends in a hyphen and eight hex digits,

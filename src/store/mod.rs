@@ -7,15 +7,21 @@
 mod atomic;
 mod checkpoint;
 mod error;
+mod journal;
 mod layout;
+mod lock;
 mod plan_file;
+mod process;
 mod run_file;
 mod table;
 
 pub use atomic::{create_dir, read_json, write_bytes, write_derived, write_json, write_text};
 pub use checkpoint::{CheckpointSet, images_of};
 pub use error::StoreError;
+pub use journal::{Entry, Journal};
 pub use layout::{RunDir, SweepDir};
+pub use lock::{Holder, LockError, SweepLock};
 pub use plan_file::PlannedRun;
+pub use process::{current_process, is_alive, process_of};
 pub use run_file::RunFile;
 pub use table::{append_rows, cut_after, read_rows, write_rows};

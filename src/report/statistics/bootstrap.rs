@@ -25,33 +25,57 @@ impl Interval {
     }
 }
 
-/// The bias-corrected and accelerated interval (Efron 1987) of `statistic` over `count` items that are drawn with
-/// replacement, with the draws' standard deviation, which is the statistic's standard error. `statistic` takes how
-/// often each item counts. `None` for fewer than two items or if the statistic is undefined on all of them.
+/// A statistic's interval and standard error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// Its value on all items.
+    pub value: f64,
+    /// 95 %.
+    pub interval: Interval,
+    /// The standard deviation of the draws.
+    pub error: f64,
+}
+
+/// The bias-corrected and accelerated intervals (Efron 1987) of `width` statistics over `count` items that are drawn
+/// with replacement. `statistics` takes how often each item counts and writes each statistic, or `None` where it is
+/// undefined; draws in which one is undefined are left out of its interval. A statistic has no estimate if there are
+/// fewer than two items or it is undefined on all of them.
 pub fn bca(
     count: usize,
     draws: usize,
     random: &mut ChaCha8Rng,
-    statistic: impl Fn(&[u32]) -> Option<f64>,
-) -> Option<(Interval, f64)> {
+    width: usize,
+    statistics: impl Fn(&[u32], &mut [Option<f64>]),
+) -> Vec<Option<Estimate>> {
+    if count < 2 {
+        return vec![None; width];
+    }
     let mut weights = vec![1; count];
-    let observed = statistic(&weights).filter(|_| count > 1)?;
-    let mut left_out = Vec::with_capacity(count);
+    let mut observed = vec![None; width];
+    statistics(&weights, &mut observed);
+    let (mut left_out, mut drawn) = (vec![Vec::with_capacity(count); width], vec![Vec::with_capacity(draws); width]);
+    let mut values = vec![None; width];
     for item in 0..count {
         weights[item] = 0;
-        left_out.extend(statistic(&weights));
+        statistics(&weights, &mut values);
         weights[item] = 1;
+        left_out.iter_mut().zip(&values).for_each(|(kept, value)| kept.extend(value));
     }
-    let mut drawn = Vec::with_capacity(draws);
     for _ in 0..draws {
         weights.fill(0);
         for _ in 0..count {
             weights[random.random_range(0..count)] += 1;
         }
-        drawn.extend(statistic(&weights));
+        statistics(&weights, &mut values);
+        drawn.iter_mut().zip(&values).for_each(|(kept, value)| kept.extend(value));
     }
-    let error = super::deviation(&drawn)?;
-    bca_of_draws(observed, &mut drawn, &left_out).map(|interval| (interval, error))
+    let estimate = |place: usize, draws: &mut Vec<f64>| {
+        let value = observed[place]?;
+        let error = super::deviation(draws)?;
+        let interval = bca_of_draws(value, draws, &left_out[place])?;
+        Some(Estimate { value, interval, error })
+    };
+    drawn.iter_mut().enumerate().map(|(place, draws)| estimate(place, draws)).collect()
 }
 
 /// The BCa interval from the observed value, the bootstrap's draws and the values without one item each.

@@ -9,7 +9,7 @@ mod noise;
 mod paired;
 
 pub use anova::{Component, Factor, components, permutation_p};
-pub use bootstrap::{Interval, bca, bca_of_draws, stratified_percentile};
+pub use bootstrap::{Estimate, Interval, bca, bca_of_draws, stratified_percentile};
 pub use describe::{deviation, interquartile_mean, mean, median, quantile, slope};
 pub use distance::{jensen_shannon, kolmogorov_smirnov};
 pub use noise::{ema, robust_sigma};

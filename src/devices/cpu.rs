@@ -1,0 +1,34 @@
+//! The cores that this process may use, and the machine's memory.
+
+use std::fs;
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// Numbers of the cores that this process may run on, at most as many as its share of the machine allows
+/// (taskset, cpusets, cgroup quotas).
+pub(super) fn cores() -> Vec<usize> {
+    let share = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut cores: Vec<usize> = sched_getaffinity(None)
+        .map_or_else(|_| (0..share).collect(), |set| (0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect());
+    cores.truncate(share);
+    cores
+}
+
+/// Memory that could be had without swapping, in MiB.
+pub(super) fn available_memory_mib() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? / 1024)
+}
+
+/// Keeps this process and what it starts on `cores`. Of no effect where there are none, or none that it may use.
+pub fn pin_to(cores: &[usize]) {
+    let mut set = CpuSet::new();
+    for &core in cores.iter().filter(|&&core| core < CpuSet::MAX_CPU) {
+        set.set(core);
+    }
+    if set.count() > 0 {
+        // Pinning is a matter of speed alone: a machine that forbids it runs the sweep all the same.
+        let _ = sched_setaffinity(None, &set);
+    }
+}

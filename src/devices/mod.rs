@@ -1,0 +1,9 @@
+//! What there is to compute on, and how it is cut into slots of one run each.
+
+mod cpu;
+mod inventory;
+mod slot;
+
+pub use cpu::pin_to;
+pub use inventory::{Device, DeviceError, DeviceKind, Inventory, find};
+pub use slot::{Slot, slots};

@@ -1,0 +1,1 @@
+//! The core under chosen and under random orders of events.

@@ -1,0 +1,277 @@
+//! The driver: carries out what the core decides, and tells it what happened.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rustix::process::Signal;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::{
+    Ending, Job, Observer, Options, Outcome, Progress, SchedulerError, Summary,
+    clock::{Clock, TICK},
+    core::{State, step},
+    event::{Action, Event},
+    process::signal_group,
+    record,
+    signals::{Signals, Wish, pause_here},
+    worker::{Launch, Report, attend},
+};
+use crate::{
+    domain::Failure,
+    protocol::Message,
+    store::{Entry, Journal},
+};
+
+/// Reports that may wait to be taken in; a worker that says more is held up.
+const WAITING_REPORTS: usize = 64;
+
+/// A running worker, as the driver knows it.
+#[derive(Default)]
+struct Worker {
+    pid: Option<u32>,
+    /// Asked for before the process was there.
+    pending: Option<Signal>,
+    last_epoch: usize,
+}
+
+pub(super) struct Driver<'a> {
+    jobs: &'a [Job],
+    options: &'a Options,
+    observer: &'a mut dyn Observer,
+    journal: Journal,
+    state: State,
+    clock: Clock,
+    workers: BTreeMap<usize, Worker>,
+    reports: Sender<(usize, Report)>,
+    heard: Receiver<(usize, Report)>,
+    summary: Summary,
+    journal_failed: bool,
+}
+
+impl<'a> Driver<'a> {
+    pub(super) fn new(
+        jobs: &'a [Job],
+        options: &'a Options,
+        observer: &'a mut dyn Observer,
+        journal: Journal,
+        state: State,
+    ) -> Self {
+        let (reports, heard) = channel(WAITING_REPORTS);
+        Self {
+            jobs,
+            options,
+            observer,
+            journal,
+            state,
+            clock: Clock::start(),
+            workers: BTreeMap::new(),
+            reports,
+            heard,
+            summary: Summary::default(),
+            journal_failed: false,
+        }
+    }
+
+    /// Runs the jobs to the end.
+    pub(super) async fn drive(mut self) -> Result<Summary, SchedulerError> {
+        let mut signals = Signals::listen().map_err(SchedulerError::Signals)?;
+        self.tell(Event::Time(Duration::ZERO));
+        while !self.state.is_over() {
+            let now = self.clock.now();
+            let pause = self.state.next_deadline().map_or(TICK, |at| at.saturating_sub(now).min(TICK));
+            tokio::select! {
+                Some((run, report)) = self.heard.recv() => {
+                    self.tell_time();
+                    self.take_in(run, report);
+                }
+                wish = signals.next() => self.obey(wish),
+                () = tokio::time::sleep(pause) => self.tell_time(),
+            }
+        }
+        self.summary.left = self.state.waiting();
+        Ok(self.summary)
+    }
+
+    fn tell_time(&mut self) {
+        let now = self.clock.now();
+        self.tell(Event::Time(now));
+    }
+
+    fn tell(&mut self, event: Event) {
+        for action in step(&mut self.state, event) {
+            self.act(action);
+        }
+    }
+
+    fn take_in(&mut self, run: usize, report: Report) {
+        match report {
+            Report::Started(pid) => {
+                let worker = self.workers.entry(run).or_default();
+                worker.pid = Some(pid);
+                if let Some(signal) = worker.pending.take() {
+                    signal_group(pid, signal);
+                }
+            }
+            Report::Said(message) => {
+                let epoch = self.is_new_epoch(run, &message);
+                self.observer.event(&Progress::Said { run: &self.jobs[run].name, message: &message });
+                self.tell(Event::Sign { run, epoch });
+            }
+            Report::Printed => self.tell(Event::Sign { run, epoch: false }),
+            Report::Ended(outcome) => {
+                self.workers.remove(&run);
+                let outcome = record::as_on_disk(&self.jobs[run], outcome);
+                self.tell(Event::Ended { run, outcome });
+            }
+        }
+    }
+
+    fn is_new_epoch(&mut self, run: usize, message: &Message) -> bool {
+        let last = &mut self.workers.entry(run).or_default().last_epoch;
+        match message {
+            Message::Start { epoch, .. } => {
+                *last = *epoch;
+                false
+            }
+            Message::Epoch { epoch, .. } | Message::Checkpoint { epoch } if *epoch > *last => {
+                *last = *epoch;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn obey(&mut self, wish: Wish) {
+        match wish {
+            Wish::Pause => return self.pause(),
+            Wish::Interrupt => self.summary.ending = Some(Ending::Interrupted),
+            Wish::Stop | Wish::StopNow => {
+                self.summary.ending.get_or_insert(Ending::Stopped);
+            }
+        }
+        let at_once = wish == Wish::StopNow || self.state.is_stopping();
+        self.observer.event(&Progress::Stopping { at_once });
+        self.note(Entry::new(if at_once { "stop at once" } else { "stop" }));
+        self.tell_time();
+        self.tell(if at_once { Event::StopNow } else { Event::Stop });
+    }
+
+    /// Workers have their own groups, so Ctrl-Z reaches them through here.
+    fn pause(&mut self) {
+        self.tell_time();
+        self.signal_all(Signal::STOP);
+        pause_here();
+        self.signal_all(Signal::CONT);
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        self.workers.values().filter_map(|worker| worker.pid).for_each(|pid| signal_group(pid, signal));
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Start { run, slot } => self.start(run, slot),
+            Action::Terminate { run } => self.signal(run, Signal::TERM),
+            Action::Kill { run } => self.signal(run, Signal::KILL),
+            Action::Finish { run, outcome } => self.finish(run, outcome),
+            Action::Again { run, failure, after, alone } => self.again(run, &failure, after, alone),
+            Action::SetAside { device, reason } => {
+                let name = &self.options.inventory.devices[device].name;
+                let note = format!("{name} is used no more in this sweep: {reason}");
+                self.say("device set aside", note);
+            }
+            Action::Halt { reason, resumable } => {
+                if resumable {
+                    self.summary.ending.get_or_insert(Ending::Stopped);
+                }
+                self.summary.halted = Some(reason.clone());
+                self.say("halted", reason);
+            }
+        }
+    }
+
+    fn start(&mut self, run: usize, slot: usize) {
+        let job = &self.jobs[run];
+        let slot = &self.options.slots[slot];
+        let device = &self.options.inventory.devices[slot.device];
+        self.workers.insert(run, Worker::default());
+        let state = job.run.read_state().unwrap_or_default();
+        let launch = Launch {
+            number: run,
+            run: job.run.clone(),
+            trainer: job.trainer.clone(),
+            attempt: state.attempts + 1,
+            resume_epoch: state.checkpoint,
+            device: device.name.clone(),
+            device_argument: device.worker_argument(),
+            visible: device.visible.clone(),
+            threads: slot.threads,
+            cores: slot.cores.clone(),
+        };
+        let attempt = launch.attempt;
+        tokio::spawn(attend(launch, self.reports.clone()));
+        self.observer.event(&Progress::Started { run: &job.name, device: &device.name, attempt });
+        let entry = Entry::new("started").run(&job.name).device(&device.name).detail(format!("attempt {attempt}"));
+        self.note(entry);
+    }
+
+    fn signal(&mut self, run: usize, signal: Signal) {
+        let Some(worker) = self.workers.get_mut(&run) else { return };
+        match worker.pid {
+            // A stopped process takes SIGTERM only once it is continued.
+            Some(pid) => {
+                signal_group(pid, signal);
+                signal_group(pid, Signal::CONT);
+            }
+            None => worker.pending = Some(signal),
+        }
+    }
+
+    fn finish(&mut self, run: usize, outcome: Outcome) {
+        let job = &self.jobs[run];
+        let (what, detail) = match &outcome {
+            Outcome::Completed => ("completed", None),
+            Outcome::Stopped => ("stopped", None),
+            Outcome::Failed(failure) => ("failed", Some(failure.to_string())),
+        };
+        let entry = Entry::new(what).run(&job.name);
+        self.note(detail.into_iter().fold(entry, Entry::detail));
+        let written = record::finish(job, &outcome);
+        self.observer.event(&Progress::Ended { run: &job.name, outcome: &outcome });
+        match outcome {
+            Outcome::Completed => self.summary.completed += 1,
+            Outcome::Stopped => self.summary.stopped += 1,
+            Outcome::Failed(failure) => self.summary.failed.push((job.name.clone(), failure)),
+        }
+        self.mind(written);
+    }
+
+    fn again(&mut self, run: usize, failure: &Failure, after: Duration, alone: bool) {
+        let job = &self.jobs[run];
+        let how = if alone { "alone on its device" } else { "again" };
+        let seconds = after.as_secs_f64();
+        self.note(Entry::new("retried").run(&job.name).detail(format!("{failure}; {how} in {seconds} s")));
+        self.observer.event(&Progress::Again { run: &job.name, failure, seconds });
+        let written = record::queue_again(job);
+        self.mind(written);
+    }
+
+    /// A state that cannot be written does not change what happened; the user should know all the same.
+    fn mind(&mut self, written: Result<(), crate::store::StoreError>) {
+        if let Err(e) = written {
+            self.say("state not written", e.to_string());
+        }
+    }
+
+    fn say(&mut self, what: &str, text: String) {
+        self.observer.event(&Progress::Note(&text));
+        self.note(Entry::new(what).detail(text));
+    }
+
+    fn note(&mut self, entry: Entry) {
+        if let Err(e) = self.journal.add(&entry)
+            && !std::mem::replace(&mut self.journal_failed, true)
+        {
+            self.observer.event(&Progress::Note(&e.to_string()));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Ends what a killed scheduler left behind, so that no cell runs twice at once.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::ffi::OsStrExt,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::process::variable;
+use crate::{
+    domain::Process,
+    store::{SweepDir, is_alive, process_of},
+};
+
+/// How long processes get to vanish after SIGKILL (one in an uninterruptible read may take its time).
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Ends every process of this machine whose environment names a run of `sweep`: workers and all that they started,
+/// whatever group they are in. Only for the holder of the sweep's lock. Returns those ended, and those that did not
+/// vanish in time.
+pub(super) fn end_leftovers(sweep: &SweepDir) -> (usize, Vec<Process>) {
+    let Ok(runs) = std::path::absolute(sweep.runs()) else { return (0, Vec::new()) };
+    let mut ended = BTreeSet::new();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let living = processes_of(&runs);
+        for process in &living {
+            ended.insert(process.pid);
+            if let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+        if living.is_empty() || Instant::now() > deadline {
+            return (ended.len(), living.into_iter().filter(|process| is_alive(*process)).collect());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn processes_of(runs: &Path) -> Vec<Process> {
+    let mut wanted = format!("{}=", variable::RUN_DIR).into_bytes();
+    wanted.extend(runs.as_os_str().as_bytes());
+    wanted.push(b'/');
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|&pid| pid != std::process::id())
+        .filter(|pid| {
+            // The environment of another user's process cannot be read; nor can it be ours.
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|&byte| byte == 0).any(|variable| variable.starts_with(&wanted))
+        })
+        .filter_map(process_of)
+        .collect()
+}

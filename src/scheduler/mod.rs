@@ -1,0 +1,124 @@
+//! Keeps every device busy and loses nothing: a pure core that decides, a driver that acts on processes.
+//!
+//! The core ([`core`](self), `event`, `pool`, `retry`, `sentinel`) knows no clock, process or disk. The driver tells
+//! it what happened and carries out what it answers; each worker is attended by a task of its own.
+
+mod clock;
+mod core;
+mod driver;
+mod event;
+mod evidence;
+mod job;
+mod leftovers;
+mod lines;
+mod pool;
+mod process;
+mod record;
+mod retry;
+mod sentinel;
+mod signals;
+mod worker;
+
+use std::{collections::BTreeMap, io, time::Duration};
+
+pub use event::Outcome;
+pub use job::{Demand, Ending, Job, Observer, Options, Progress, Summary, Trainer};
+pub use process::{enter_worker, variable};
+
+use self::core::{RunSpec, Settings, State};
+use crate::{
+    devices::DeviceKind,
+    store::{Entry, Journal, StoreError, SweepDir, SweepLock},
+};
+use pool::{DeviceSpec, Pool};
+
+/// Wait before the first new attempt; each further one waits longer.
+const FIRST_BACKOFF: Duration = Duration::from_secs(2);
+
+/// Why a sweep could not be run at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SchedulerError {
+    /// Results cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system gives no event loop.
+    #[error("failed to start the event loop: {0}")]
+    Runtime(io::Error),
+    /// The system lets no signals be heard.
+    #[error("failed to listen for signals: {0}")]
+    Signals(io::Error),
+    /// Processes of an earlier, killed start do not end.
+    #[error(
+        "failed to end workers that an earlier start of this sweep left behind (process {0}); \
+         end them by hand, then run again"
+    )]
+    Leftovers(String),
+}
+
+/// Runs `jobs` in their order and returns when all are over, or when the user has stopped the sweep.
+///
+/// The caller holds the sweep's lock, has written run.toml of each job, and leaves completed runs out. Ctrl-C,
+/// SIGTERM and SIGHUP ask the workers to save themselves and end; a second one (or SIGQUIT) ends them at once.
+///
+/// # Errors
+/// If the sweep cannot be started; what goes wrong in a run is in the summary.
+pub fn run(
+    sweep: &SweepDir,
+    _lock: &SweepLock,
+    jobs: &[Job],
+    options: &Options,
+    observer: &mut dyn Observer,
+) -> Result<Summary, SchedulerError> {
+    let mut journal = Journal::open(sweep)?;
+    end_leftovers(sweep, &mut journal, observer)?;
+    if jobs.is_empty() {
+        return Ok(Summary::default());
+    }
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SchedulerError::Runtime)?;
+    let state = initial_state(jobs, options);
+    let summary = runtime.block_on(driver::Driver::new(jobs, options, observer, journal, state).drive())?;
+    // Children that left their worker's group are found by their environment.
+    leftovers::end_leftovers(sweep);
+    Ok(summary)
+}
+
+fn end_leftovers(sweep: &SweepDir, journal: &mut Journal, observer: &mut dyn Observer) -> Result<(), SchedulerError> {
+    let (ended, living) = leftovers::end_leftovers(sweep);
+    if !living.is_empty() {
+        let pids: Vec<String> = living.iter().map(|process| process.pid.to_string()).collect();
+        return Err(SchedulerError::Leftovers(pids.join(", ")));
+    }
+    if ended > 0 {
+        let text = format!("ended {ended} processes that an earlier start of this sweep had left behind");
+        observer.event(&Progress::Note(&text));
+        journal.add(&Entry::new("leftovers ended").detail(text))?;
+    }
+    Ok(())
+}
+
+fn initial_state(jobs: &[Job], options: &Options) -> State {
+    let schedule = &options.schedule;
+    let settings = Settings {
+        retries: schedule.retries,
+        max_fails: schedule.max_fails,
+        grace: schedule.grace_time(),
+        stall_after: schedule.stall_after(),
+        first_backoff: FIRST_BACKOFF,
+    };
+    let mut cells = BTreeMap::new();
+    let mut specs = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let next = cells.len();
+        let cell = *cells.entry(job.cell.as_str()).or_insert(next);
+        specs.push(RunSpec { cell, demand: job.demand });
+    }
+    let device = |device: &crate::devices::Device| DeviceSpec {
+        name: device.name.clone(),
+        memory_mib: device.memory_mib,
+        can_break: device.kind != DeviceKind::Cpu,
+    };
+    let devices = options.inventory.devices.iter().map(device).collect();
+    let slots: Vec<usize> = options.slots.iter().map(|slot| slot.device).collect();
+    State::new(settings, specs, Pool::new(devices, &slots))
+}
