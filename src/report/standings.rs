@@ -95,8 +95,9 @@ pub fn duel(sweep: &Sweep, a: &Cell<'_>, b: &Cell<'_>) -> Duel {
 
 /// Each run's score under its seeds, with those of the split apart.
 fn by_replicate(sweep: &Sweep, cell: &Cell<'_>) -> BTreeMap<Vec<String>, (Vec<String>, f64)> {
-    let of = |run: &&Run| Some((seeds(sweep, run, cells::is_replicate), (split_of(sweep, run), run.score(sweep.monitor)?)));
-    cell.runs.iter().filter_map(|run| of(run)).collect()
+    let of =
+        |run: &&Run| Some((seeds(sweep, run, cells::is_replicate), (split_of(sweep, run), run.score(sweep.monitor)?)));
+    cell.runs.iter().filter_map(of).collect()
 }
 
 fn scores_by_split(sweep: &Sweep, cell: &Cell<'_>) -> BTreeMap<Vec<String>, f64> {

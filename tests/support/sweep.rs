@@ -128,18 +128,18 @@ impl Fake {
         name
     }
 
-    /// Deals the images in turns that the seed shifts.
+    /// Deals the images in turns that the seed shifts by a group.
     fn split(&self, split_seed: u64) -> Vec<SplitRow> {
         let total: usize = self.images.iter().sum();
         (0..total)
             .map(|image| {
-                let place = (image + 5 * split_seed as usize) % total;
+                let place = (image + 4 * split_seed as usize) % total;
                 let split = match place {
                     p if p < self.images[0] => Split::Train,
                     p if p < self.images[0] + self.images[1] => Split::Val,
                     _ => Split::Test,
                 };
-                SplitRow { image: format!("image-{image:04}.png"), group: format!("slide-{}", image / 10), split }
+                SplitRow { image: format!("image-{image:04}.png"), group: format!("slide-{}", image / 4), split }
             })
             .collect()
     }
