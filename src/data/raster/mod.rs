@@ -1,5 +1,7 @@
 //! Decoding: any image file to samples in rows, within limits, with a cause for whatever fails.
 
+#[cfg(test)]
+mod mutation;
 mod png;
 mod tiff;
 
