@@ -220,3 +220,25 @@ pub struct EpochRecord {
     /// How long it took.
     pub timing: TimingRow,
 }
+
+/// A row of evidence.csv: a figure that a diagnosis needs and no other table holds, at the best and the final epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvidenceRow {
+    /// From 1.
+    pub epoch: usize,
+    /// Where it was measured.
+    pub split: Split,
+    /// What was measured: `soft_dice` (of a class, soft counts summed over the split), `entropy` (mean over pixels,
+    /// divided by ln of the number of classes), `ece` (expected calibration error of foreground pixels, 15 bins),
+    /// `confusion` (pixels of `class` predicted as `other`), `precise_bn_dice_macro` (macro Dice with batch-norm
+    /// statistics measured anew over the training images), `resize_ceiling` (Dice of the truth scaled to the input
+    /// size and back), `resize_lost` (share of a class's connected components that scaling loses),
+    /// `duplicate` (differing bits of the dHash of image `class` and image `other` of another split; 0: the same).
+    pub figure: String,
+    /// A class or an image, where the figure has one.
+    pub class: String,
+    /// The second class or image, where the figure has one.
+    pub other: String,
+    /// The figure.
+    pub value: f64,
+}

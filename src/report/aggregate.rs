@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    domain::{Counts, EpochRow, Metric, Split, SplitRow, StateRecord, TimingRow, axis_text},
+    domain::{Counts, EpochRow, EvidenceRow, Metric, Split, SplitRow, StateRecord, TimingRow, axis_text},
     store::{RunDir, RunFile, StoreError},
 };
 
@@ -47,6 +47,8 @@ pub struct Run {
     pub split: Vec<SplitRow>,
     /// How long each epoch took.
     pub timing: Vec<TimingRow>,
+    /// Figures for the diagnosis that no other table holds.
+    pub evidence: Vec<EvidenceRow>,
 }
 
 /// The counts of one class in one split over the epochs.
@@ -196,6 +198,7 @@ pub(super) fn read_tables(dir: &RunDir, run: &mut Run) -> Vec<String> {
     run.classes = read_classes(&dir.classes_csv(), last, &mut problems);
     run.images = read_images(&dir.images_csv(), &mut problems);
     each_row(&dir.split_csv(), &mut problems, |row| run.split.push(row));
+    each_row(&dir.evidence_csv(), &mut problems, |row| run.evidence.push(row));
     each_row(&dir.timing_csv(), &mut problems, |row: TimingRow| {
         if row.epoch <= last {
             run.timing.push(row);

@@ -4,25 +4,36 @@
 //! | --- | --- |
 //! | [`aggregate`] | reads a sweep's files once |
 //! | [`cells`] | groups runs that differ in their seeds alone |
+//! | [`evidence`] | what the rules need of a run, prepared once |
+//! | [`standings`] | settings compared honestly |
+//! | [`diagnose`] | the rules, from evidence to findings |
 //! | `tables` | runs.csv and metrics.csv |
 //! | `verdict` | the result in plain words |
+//! | [`statistics`] | intervals, tests, components of variance |
 //! | [`plot`] | charts as SVG and PNG |
 //! | `page` | report/index.html |
 
 pub mod aggregate;
 pub mod cells;
+pub mod diagnose;
+pub mod evidence;
 mod page;
 pub mod plot;
+pub mod standings;
+pub mod statistics;
 mod tables;
 mod verdict;
 mod words;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use crate::store::{self, StoreError, SweepDir};
 use aggregate::Sweep;
+use diagnose::Finding;
+use evidence::Evidence;
+use standings::Standing;
 
 /// What `run` and `report` say at their end.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,7 +66,7 @@ pub enum ReportError {
 }
 
 /// Reads the runs called `runs` (folder names in the plan's order) and writes runs.csv, metrics.csv,
-/// report/plots/*.svg and report/index.html. The same files give the same bytes.
+/// findings.csv, report/plots/*.svg and report/index.html. The same files give the same bytes.
 ///
 /// # Errors
 /// If a file cannot be written. A run whose files cannot be read is shown without figures and named in
@@ -64,25 +75,54 @@ pub fn build(sweep: &SweepDir, runs: &[String]) -> Result<ReportSummary, ReportE
     let plots = sweep.report().join("plots");
     store::create_dir(&plots)?;
     let data = tables::read_and_write(sweep, runs)?;
+    let analysis = Analysis::of(&data);
+    tables::write_findings(sweep, &analysis.findings)?;
     let curves = data.runs.par_iter().map(|run| plot::learning_curves(&data, run)).collect::<Result<Vec<_>, _>>()?;
     curves.par_iter().zip(&data.runs).try_for_each(|(picture, run)| {
         let Some(picture) = picture else { return Ok(()) };
-        let path = plots.join(format!("{}.svg", run.name));
-        store::write_derived(&path, |file| file.write_all(picture.standalone().as_bytes()))
+        write_plot(&plots, &run.name, picture)
     })?;
-    let charts = sweep_charts(&data)?;
-    for (name, picture) in &charts {
-        let path = plots.join(format!("{name}.svg"));
-        store::write_derived(&path, |file| file.write_all(picture.standalone().as_bytes()))?;
-    }
-    let lines = verdict::lines(&data);
-    let index = page::write(sweep, &data, &lines, &charts, &curves)?;
+    let charts = plot::of_sweep(&data, &analysis)?;
+    charts.par_iter().try_for_each(|(name, picture)| write_plot(&plots, name, picture))?;
+    let lines = verdict::lines(&data, &analysis.standings);
+    let index = page::write(sweep, &data, &analysis, &lines, &charts, &curves)?;
     Ok(ReportSummary { index, lines, problems: data.problems })
 }
 
-/// The charts of the whole sweep with their file names. A run's folder name ends in a hyphen and eight hex digits,
-/// so that these names are never a run's.
-fn sweep_charts(data: &Sweep) -> Result<Vec<(&'static str, plot::Picture)>, ReportError> {
-    let comparison = plot::comparison(data)?;
-    Ok(comparison.into_iter().map(|picture| ("comparison", picture)).collect())
+/// Reads the runs called `runs` and returns what is wrong, without writing the report: what `diagnose` prints.
+///
+/// # Errors
+/// If runs.csv, metrics.csv or findings.csv cannot be written.
+pub fn findings(sweep: &SweepDir, runs: &[String]) -> Result<Vec<Finding>, ReportError> {
+    let data = tables::read_and_write(sweep, runs)?;
+    let findings = Analysis::of(&data).findings;
+    tables::write_findings(sweep, &findings)?;
+    Ok(findings)
+}
+
+/// What is worked out from a sweep's records.
+#[derive(Clone, Debug)]
+pub struct Analysis<'a> {
+    /// Prepared figures of each run, in the sweep's order; `None` where there is no best epoch.
+    pub evidence: Vec<Option<Evidence<'a>>>,
+    /// The settings, the best first.
+    pub standings: Vec<Standing<'a>>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+}
+
+impl<'a> Analysis<'a> {
+    /// Works everything out.
+    pub fn of(sweep: &'a Sweep) -> Self {
+        let evidence: Vec<_> = sweep.runs.par_iter().map(|run| Evidence::of(sweep, run)).collect();
+        let standings = standings::standings(sweep);
+        let findings = diagnose::diagnose(sweep, &evidence, &standings);
+        Self { evidence, standings, findings }
+    }
+}
+
+/// A run's folder name ends in a hyphen and eight hex digits, so that no chart of the sweep takes its name.
+fn write_plot(folder: &Path, name: &str, picture: &plot::Picture) -> Result<(), ReportError> {
+    let path = folder.join(format!("{name}.svg"));
+    Ok(store::write_derived(&path, |file| file.write_all(picture.standalone().as_bytes()))?)
 }

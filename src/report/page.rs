@@ -1,15 +1,20 @@
 //! report/index.html: one file that needs nothing but the panels beside it.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+};
 
 use askama::Template;
 
 use super::{
-    ReportError,
+    Analysis, ReportError,
     aggregate::{Run, Sweep},
-    cells::cells,
+    diagnose::{Finding, Severity},
     plot::{self, Picture},
-    verdict::{self, mean_and_spread},
+    standings::Standing,
+    verdict::mean_and_spread,
     words,
 };
 use crate::{
@@ -24,6 +29,7 @@ struct Page<'a> {
     verdict: &'a [String],
     problems: &'a [String],
     monitor: String,
+    findings: Vec<FindingView>,
     ranking: Vec<RankRow>,
     axes: &'a [String],
     runs: Vec<RunView>,
@@ -39,6 +45,24 @@ struct RankRow {
     sort: f64,
     runs: usize,
     dice_coef: String,
+    interval: String,
+    behind: String,
+    p: String,
+    ties: bool,
+}
+
+/// What a rule found, over the runs in which it did.
+struct FindingView {
+    severity: &'static str,
+    title: &'static str,
+    source: &'static str,
+    class: String,
+    /// In how many runs; empty for the sweep.
+    count: String,
+    evidence: String,
+    advice: String,
+    /// The runs, each with its number in the page and its evidence.
+    runs: Vec<(usize, String, String)>,
 }
 
 /// A chart inlined in the page.
@@ -87,6 +111,7 @@ struct PanelView {
 pub fn write(
     sweep: &SweepDir,
     data: &Sweep,
+    analysis: &Analysis<'_>,
     verdict: &[String],
     charts: &[(&'static str, Picture)],
     curves: &[Option<Picture>],
@@ -98,7 +123,8 @@ pub fn write(
         verdict,
         problems: &data.problems,
         monitor: words::metric(data.monitor),
-        ranking: ranking(data),
+        findings: findings(data, &analysis.findings),
+        ranking: ranking(data, &analysis.standings),
         axes: &data.axes,
         runs: data.runs.iter().zip(curves).map(|(run, curves)| run_view(sweep, data, run, curves)).collect(),
         charts: charts
@@ -113,22 +139,67 @@ pub fn write(
     Ok(path)
 }
 
-fn ranking(data: &Sweep) -> Vec<RankRow> {
-    let cells = cells(data);
-    let row = |(index, cell): (usize, &&super::cells::Cell<'_>)| {
-        let scores = cell.scores(data);
-        let pooled: Vec<f64> =
-            cell.runs.iter().filter_map(|run| run.best_row(data.monitor, Split::Val)?.dice_coef).collect();
+fn ranking(data: &Sweep, standings: &[Standing<'_>]) -> Vec<RankRow> {
+    let row = |(index, standing): (usize, &Standing<'_>)| {
+        let pooled = |run: &&Run| run.best_row(data.monitor, Split::Val)?.dice_coef;
+        let pooled: Vec<f64> = standing.cell.runs.iter().filter_map(pooled).collect();
         RankRow {
             place: index + 1,
-            setting: cell.label(data),
-            score: mean_and_spread(&scores),
-            sort: verdict::mean(&scores).unwrap_or_default(),
-            runs: scores.len(),
+            setting: standing.cell.label(data),
+            score: mean_and_spread(&standing.scores),
+            sort: standing.mean,
+            runs: standing.scores.len(),
             dice_coef: mean_and_spread(&pooled),
+            interval: standing.interval.map(words::interval).unwrap_or_default(),
+            behind: standing.behind.map(|test| format!("{:.3}", test.difference)).unwrap_or_default(),
+            p: standing.p.map(|p| format!("{p:.3}")).unwrap_or_default(),
+            ties: standing.ties,
         }
     };
-    verdict::ranked(data, &cells).iter().enumerate().map(row).collect()
+    standings.iter().enumerate().map(row).collect()
+}
+
+/// Findings of the same rule and class together: the worst first, then those in most runs.
+fn findings(data: &Sweep, findings: &[Finding]) -> Vec<FindingView> {
+    let numbers: BTreeMap<&str, usize> =
+        data.runs.iter().enumerate().map(|(index, run)| (run.name.as_str(), index + 1)).collect();
+    let mut groups: BTreeMap<(Severity, usize, Option<&str>, bool), Vec<&Finding>> = BTreeMap::new();
+    for finding in findings {
+        let key = (finding.severity, finding.rule.number, finding.class.as_deref(), finding.run.is_some());
+        groups.entry(key).or_default().push(finding);
+    }
+    let mut views = Vec::new();
+    for ((severity, ..), group) in groups {
+        let (of_runs, of_sweep): (Vec<&Finding>, Vec<&Finding>) = group.into_iter().partition(|f| f.run.is_some());
+        views.extend(of_sweep.into_iter().map(|finding| finding_view(severity, finding, String::new(), vec![])));
+        if let Some(first) = of_runs.first() {
+            let count = format!("{} of {}", of_runs.len(), words::count(data.runs.len(), "run"));
+            let run = |finding: &&Finding| {
+                let name = finding.run.clone().unwrap_or_default();
+                (numbers.get(name.as_str()).copied().unwrap_or_default(), name, finding.evidence.clone())
+            };
+            views.push(finding_view(severity, first, count, of_runs.iter().map(run).collect()));
+        }
+    }
+    views
+}
+
+fn finding_view(
+    severity: Severity,
+    finding: &Finding,
+    count: String,
+    runs: Vec<(usize, String, String)>,
+) -> FindingView {
+    FindingView {
+        severity: severity.name(),
+        title: finding.rule.title,
+        source: finding.rule.source,
+        class: finding.class.clone().unwrap_or_default(),
+        count,
+        evidence: finding.evidence.clone(),
+        advice: finding.advice.clone(),
+        runs,
+    }
 }
 
 fn run_view(sweep: &SweepDir, data: &Sweep, run: &Run, curves: &Option<Picture>) -> RunView {

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::{
     aggregate::{self, Run, Sweep},
+    diagnose::Finding,
     words,
 };
 use crate::{
@@ -118,6 +119,25 @@ fn write_runs(data: &Sweep, out: &mut dyn Write) -> io::Result<()> {
         write_record(out, run_cells(data, run).iter().map(String::as_str))?;
     }
     Ok(())
+}
+
+/// Writes findings.csv.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_findings(sweep: &SweepDir, findings: &[Finding]) -> Result<(), StoreError> {
+    let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    write_derived(&sweep.findings_csv(), |file| {
+        write_record(file, ["run", "rule", "severity", "class", "evidence", "value", "threshold", "advice"])?;
+        for finding in findings {
+            let (run, class) =
+                (finding.run.as_deref().unwrap_or_default(), finding.class.as_deref().unwrap_or_default());
+            let (value, threshold) = (number(finding.value), number(finding.threshold));
+            let said = [&finding.evidence, &value, &threshold, &finding.advice].map(String::as_str);
+            write_record(file, [run, finding.rule.name, finding.severity.name(), class].into_iter().chain(said))?;
+        }
+        Ok(())
+    })
 }
 
 fn run_cells(data: &Sweep, run: &Run) -> Vec<String> {

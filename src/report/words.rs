@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::statistics::Interval;
 use crate::domain::{Figure, Metric};
 
 /// The last part of a path.
@@ -26,9 +27,9 @@ pub fn figure(figure: Figure) -> &'static str {
     }
 }
 
-/// Two decimals: scores differ by less only within noise.
+/// Two decimals: scores differ by less only within noise. Below 0.02, where that would say too little, three.
 pub fn score(value: f64) -> String {
-    format!("{value:.2}")
+    if value.abs() < 0.02 { format!("{value:.3}") } else { format!("{value:.2}") }
 }
 
 /// Three decimals, for tables; nothing where undefined.
@@ -49,4 +50,9 @@ pub fn list(items: &[String]) -> String {
         [one] => one.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
+}
+
+/// `0.55 to 0.67`.
+pub fn interval(interval: Interval) -> String {
+    format!("{} to {}", score(interval.low), score(interval.high))
 }

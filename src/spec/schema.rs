@@ -129,6 +129,8 @@ pub const KEYS: &[Key] = &[
     setting("augment.brightness", Kind::NotNegative),
     setting("augment.contrast", Kind::Share(false)),
     setting("augment.noise", Kind::NotNegative),
+    fixed("trainer.command", Kind::Names),
+    fixed("trainer.folder", Kind::Folder),
     fixed("schedule.devices", Kind::Devices),
     fixed("schedule.runs_per_device", Kind::CountOrAuto),
     fixed("schedule.threads", Kind::CountOrAuto),

@@ -126,6 +126,11 @@ impl RunDir {
         self.0.join("images.csv")
     }
 
+    /// Figures for the diagnosis that no other table holds.
+    pub fn evidence_csv(&self) -> PathBuf {
+        self.0.join("evidence.csv")
+    }
+
     /// How long each epoch took.
     pub fn timing_csv(&self) -> PathBuf {
         self.0.join("timing.csv")

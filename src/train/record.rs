@@ -113,6 +113,7 @@ where
                 split: row.split,
                 loss: row.loss,
                 dice_macro: row.dice_macro,
+                figures: Default::default(),
                 classes: classes.map(|class| (class.class.clone(), class.counts())).collect(),
             });
         }

@@ -9,7 +9,7 @@ mod svg;
 use plotters::{coord::Shift, prelude::*};
 
 use super::{
-    ReportError,
+    Analysis, ReportError,
     aggregate::{Run, Sweep},
 };
 pub use svg::{Picture, definitions};
@@ -60,10 +60,12 @@ pub fn learning_curves(sweep: &Sweep, run: &Run) -> Result<Option<Picture>, Repo
     curves::Curves::of(sweep, run).as_ref().map(svg).transpose()
 }
 
-/// Every run's score by setting; `None` if no run has one.
+/// The charts of a sweep, each with the name of its file; those that have nothing to show are left out.
 ///
 /// # Errors
-/// If plotters cannot draw it.
-pub fn comparison(sweep: &Sweep) -> Result<Option<Picture>, ReportError> {
-    comparison::Comparison::of(sweep).as_ref().map(svg).transpose()
+/// If plotters cannot draw one.
+pub fn of_sweep(sweep: &Sweep, analysis: &Analysis<'_>) -> Result<Vec<(&'static str, Picture)>, ReportError> {
+    let charts = [("comparison", comparison::Comparison::of(sweep).as_ref().map(svg))];
+    let _ = analysis;
+    charts.into_iter().filter_map(|(name, chart)| Some(chart?.map(|picture| (name, picture)))).collect()
 }

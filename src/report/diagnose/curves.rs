@@ -1,0 +1,149 @@
+//! Rules about the shape of the curves: 7, 8, 9, 10, 12.
+
+use rand::RngExt;
+
+use super::{Finding, Severity};
+use crate::{
+    domain::{Split, seed},
+    report::{
+        aggregate::Sweep,
+        evidence::{Evidence, values},
+        statistics,
+        words::score,
+    },
+};
+
+/// Share of the past that the moving average keeps, as in nnU-Net.
+pub const EMA: f64 = 0.9;
+
+/// Rule 7: the noise of the validation score over the last half against the training score's and against the
+/// images' standard error. [H]
+pub fn noisy_validation(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    const RATIO: f64 = 3.0;
+    /// Below this no choice of epoch hangs on the noise.
+    const VISIBLE: f64 = 0.01;
+    let sigma = |split| {
+        let curve = values(&evidence.dice(split));
+        let half = &curve[curve.len() / 2..];
+        statistics::robust_sigma(half).filter(|_| half.len() >= 6)
+    };
+    let Some((val, train)) = sigma(Split::Val).zip(sigma(Split::Train)) else { return vec![] };
+    let error = evidence.error();
+    if val < VISIBLE || (val <= RATIO * train && val <= error) {
+        return vec![];
+    }
+    let (value, threshold, compared) = if val > error {
+        (val, error, format!("as far as another draw of validation images would ({})", score(error)))
+    } else {
+        (val / train.max(f64::MIN_POSITIVE), RATIO, format!("{:.1} times as far as train's", val / train))
+    };
+    let text =
+        format!("From epoch to epoch the val Dice moves by {} (robust standard deviation), {compared}.", score(val));
+    vec![Finding::new(7, Severity::Warn, text).against(value, threshold)]
+}
+
+/// Rule 8: the highest raw score minus the highest moving average, less what the average lags behind. [H]
+pub fn lucky_best(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    let raw = values(&evidence.dice(Split::Val));
+    let Some(optimism) = optimism(&raw).filter(|_| raw.len() >= 10) else { return vec![] };
+    let error = evidence.error();
+    if optimism <= error {
+        return vec![];
+    }
+    let text = format!(
+        "The best val Dice lies {} above its moving average; the images' standard error is {}.",
+        score(optimism),
+        score(error)
+    );
+    vec![Finding::new(8, Severity::Warn, text).against(optimism, error)]
+}
+
+/// How much the best epoch owes to noise. A rising curve's average lags by keep / (1 − keep) steps, which is no luck.
+pub fn optimism(raw: &[f64]) -> Option<f64> {
+    let smooth = statistics::ema(raw, EMA);
+    let highest = |curve: &[f64]| curve.iter().copied().reduce(f64::max);
+    let quarter = (raw.len() / 4).max(1);
+    let late = smooth.len().checked_sub(quarter + 1)?;
+    let step = ((smooth.last()? - smooth[late]) / quarter as f64).max(0.0);
+    Some(highest(raw)? - highest(&smooth)? - step * EMA / (1.0 - EMA))
+}
+
+/// Rule 9: generalisation loss GL above 5 with a rising last strip (Prechelt 1998), while the training loss falls.
+pub fn overfitting(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    const LOSS: f64 = 5.0;
+    const STRIP: usize = 5;
+    let (val, train) = (values(&evidence.loss(Split::Val)), values(&evidence.loss(Split::Train)));
+    if val.len() < 2 * STRIP || train.len() != val.len() {
+        return vec![];
+    }
+    let strips: Vec<f64> = val.rchunks(STRIP).filter_map(statistics::mean).collect();
+    let lowest = val.iter().copied().fold(f64::INFINITY, f64::min);
+    let (Some(place), Some(train_now)) = (val.iter().position(|&loss| loss == lowest), train.last()) else {
+        return vec![];
+    };
+    let generalisation = 100.0 * (strips[0] / lowest - 1.0);
+    // Prechelt's P_5: how much the training loss still moves within the last strip, in thousandths.
+    let last = &train[train.len() - STRIP..];
+    let least = last.iter().copied().fold(f64::INFINITY, f64::min);
+    let progress = 1000.0 * (last.iter().sum::<f64>() / (STRIP as f64 * least) - 1.0);
+    let overfits = generalisation > LOSS && strips[0] > strips[1] && *train_now < train[place];
+    if !(overfits && lowest > 0.0) {
+        return vec![];
+    }
+    let text = format!(
+        "The val loss has risen {generalisation:.0} % above its lowest (epoch {}) while the train loss fell on from {} to {} \
+         (GL {generalisation:.1}, PQ {:.2}).",
+        evidence.loss(Split::Val)[place].0,
+        score(train[place]),
+        score(*train_now),
+        generalisation / progress.max(f64::MIN_POSITIVE),
+    );
+    vec![Finding::new(9, Severity::Warn, text).against(generalisation, LOSS)]
+}
+
+/// Rule 10: the slope of train minus val Dice after the best epoch; its bootstrap interval lies above 0.
+pub fn gap_grows(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    const POINTS: usize = 8;
+    const DRAWS: usize = 500;
+    let (train, val) = (evidence.dice(Split::Train), evidence.dice(Split::Val));
+    let gap: Vec<(f64, f64)> = train
+        .iter()
+        .zip(&val)
+        .filter(|(train, val)| train.0 == val.0 && val.0 >= evidence.best)
+        .map(|(train, val)| (val.0 as f64, train.1 - val.1))
+        .collect();
+    let Some(slope) = statistics::slope(&gap).filter(|slope| gap.len() >= POINTS && *slope > 0.0) else {
+        return vec![];
+    };
+    let growth = slope * (gap.len() - 1) as f64;
+    if growth <= evidence.error() {
+        return vec![];
+    }
+    let mut random = seed::generator(0, "report/gap", &[gap.len() as u64]);
+    let slopes: Vec<f64> = (0..DRAWS)
+        .filter_map(|_| {
+            let draw: Vec<_> = (0..gap.len()).map(|_| gap[random.random_range(0..gap.len())]).collect();
+            statistics::slope(&draw)
+        })
+        .collect();
+    let Some(low) = statistics::quantile(&slopes, 0.025).filter(|low| *low > 0.0) else { return vec![] };
+    let text = format!("Train minus val Dice grew by {} after the best epoch, {}.", score(growth), evidence.best);
+    vec![Finding::new(10, Severity::Warn, text).against(low, 0.0)]
+}
+
+/// Rule 12: the final epoch is worse than the best by more than the images' standard error, and it is what is kept.
+pub fn best_lost(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    let stopping = evidence.run.file.as_ref().and_then(|file| file.config.train.early_stopping.as_ref());
+    if stopping.is_none_or(|rule| rule.restore_best) {
+        return vec![];
+    }
+    let dice = evidence.dice(Split::Val);
+    let best = dice.iter().find(|point| point.0 == evidence.best);
+    let Some((best, last)) = best.zip(dice.last()) else { return vec![] };
+    let error = evidence.error();
+    if best.1 - last.1 <= error {
+        return vec![];
+    }
+    let text = format!("Val Dice is {} at epoch {} and {} at the end.", score(best.1), best.0, score(last.1));
+    vec![Finding::new(12, Severity::Warn, text).against(best.1 - last.1, error)]
+}

@@ -1,0 +1,81 @@
+//! Rules about single images and how many there are: 17, 23, 25.
+
+use super::{Finding, Severity};
+use crate::{
+    domain::{Counts, Split},
+    report::{
+        aggregate::Sweep,
+        evidence::{self, Evidence},
+        statistics,
+        words::{self, score},
+    },
+};
+
+/// Rule 17: half the width of the macro Dice's interval over images.
+pub fn too_few_validation_images(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    const HALF_WIDTH: f64 = 0.02;
+    let Some(estimate) = evidence.macro_dice.filter(|e| e.interval.half_width() > HALF_WIDTH) else { return vec![] };
+    let (images, half) = (evidence.val.len(), estimate.interval.half_width());
+    let needed = (images as f64 * (half / HALF_WIDTH).powi(2)).ceil();
+    let text = format!(
+        "From {} the macro Dice {} is known to within {} to {} (95 %).",
+        words::count(images, "validation image"),
+        score(estimate.value),
+        score(estimate.interval.low),
+        score(estimate.interval.high)
+    );
+    let advice = format!(
+        "About {needed} validation images would make it ± {HALF_WIDTH}; or pool the folds of several split seeds."
+    );
+    vec![Finding::new(17, Severity::Info, text).against(half, HALF_WIDTH).advise(advice)]
+}
+
+/// Rule 23: the 5th percentile of the images' macro Dice against their mean; the five worst by name. [H]
+pub fn bad_images(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    const SHARE: f64 = 0.5;
+    let mut scores: Vec<(f64, &str)> =
+        evidence.val.iter().filter_map(|(name, counts)| Some((evidence::macro_dice(sweep, counts)?, *name))).collect();
+    let dice: Vec<f64> = scores.iter().map(|(dice, _)| *dice).collect();
+    let Some((low, mean)) = statistics::quantile(&dice, 0.05).zip(statistics::mean(&dice)) else { return vec![] };
+    if low >= SHARE * mean || dice.len() < 5 {
+        return vec![];
+    }
+    scores.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
+    let worst: Vec<String> = scores.iter().take(5).map(|(dice, name)| format!("{name} ({})", score(*dice))).collect();
+    let text = format!(
+        "The worst twentieth of the val images score below {}, the mean is {}. The worst: {}.",
+        score(low),
+        score(mean),
+        words::list(&worst)
+    );
+    vec![Finding::new(23, Severity::Warn, text).against(low, SHARE * mean)]
+}
+
+/// Rule 25: macro Dice from summed counts against the mean of batches, the images taken in order. [H]
+pub fn batch_dependent(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    const GAP: f64 = 0.005;
+    let Some(batch) = evidence.run.file.as_ref().map(|file| file.config.train.batch_size) else { return vec![] };
+    let sum = |images: &[(&str, Vec<Counts>)]| {
+        let mut total = vec![Counts::default(); sweep.classes.len()];
+        for (_, counts) in images {
+            total.iter_mut().zip(counts).for_each(|(total, counts)| *total += *counts);
+        }
+        evidence::macro_dice(sweep, &total)
+    };
+    let batches: Vec<f64> = evidence.val.chunks(batch.max(1)).filter_map(sum).collect();
+    let Some((whole, batches)) = sum(&evidence.val).zip(statistics::mean(&batches)) else { return vec![] };
+    if (whole - batches).abs() <= GAP {
+        return vec![];
+    }
+    let text =
+        format!("Macro Dice is {whole:.3} from summed counts; a mean over batches of {batch} would read {batches:.3}.");
+    vec![Finding::new(25, Severity::Info, text).against((whole - batches).abs(), GAP)]
+}
+
+/// Rule 4's companion: no foreground class occurs in val at all, so that there is no score.
+pub fn undefined_score(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    let row = evidence.run.best_row(sweep.monitor, Split::Val);
+    let undefined = row.is_some_and(|row| row.dice_macro.is_none() && row.images > 0);
+    let text = "The macro Dice is undefined: no validation image has a foreground class.".to_owned();
+    undefined.then(|| Finding::new(4, Severity::Fail, text)).into_iter().collect()
+}

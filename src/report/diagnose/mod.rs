@@ -1,0 +1,145 @@
+//! The rules: each a small function from prepared evidence to findings.
+//!
+//! Thresholds marked [H] in the rules are heuristics, to be calibrated on healthy and deliberately broken runs.
+
+mod curves;
+mod data;
+mod failures;
+mod images;
+mod network;
+mod rules;
+mod scores;
+mod settings;
+mod training;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::{aggregate::Sweep, evidence::Evidence, standings::Standing};
+pub use rules::{RULES, Rule};
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The result cannot be used as it is.
+    Fail,
+    /// The result misleads or can be bettered.
+    Warn,
+    /// Worth knowing.
+    Info,
+}
+
+impl Severity {
+    /// The name in findings.csv.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Warn => "warn",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// What a rule found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// The run; `None`: the whole sweep.
+    pub run: Option<String>,
+    /// Which rule.
+    #[serde(serialize_with = "rule_name")]
+    pub rule: &'static Rule,
+    /// How bad.
+    pub severity: Severity,
+    /// The class, where it is about one.
+    pub class: Option<String>,
+    /// What was seen, in a sentence.
+    pub evidence: String,
+    /// The figure that was held against the threshold.
+    pub value: Option<f64>,
+    /// The threshold.
+    pub threshold: Option<f64>,
+    /// What to do.
+    pub advice: String,
+}
+
+fn rule_name<S: serde::Serializer>(rule: &&'static Rule, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(rule.name)
+}
+
+impl Finding {
+    /// A finding of rule `number` with its usual advice.
+    fn new(number: usize, severity: Severity, evidence: String) -> Self {
+        let rule = &RULES[number - 1];
+        let advice = rule.advice.to_owned();
+        Self { run: None, rule, severity, class: None, evidence, value: None, threshold: None, advice }
+    }
+
+    fn of(mut self, class: &str) -> Self {
+        self.class = Some(class.to_owned());
+        self
+    }
+
+    fn against(mut self, value: f64, threshold: f64) -> Self {
+        (self.value, self.threshold) = (Some(value), Some(threshold));
+        self
+    }
+
+    fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = advice.into();
+        self
+    }
+}
+
+/// A rule that looks at one run.
+type RunRule = fn(&Sweep, &Evidence<'_>) -> Vec<Finding>;
+
+const RUN_RULES: [RunRule; 24] = [
+    scores::pooled_hides_classes,
+    scores::background_carries,
+    scores::class_never_predicted,
+    data::class_missing,
+    data::leak,
+    curves::noisy_validation,
+    curves::lucky_best,
+    curves::overfitting,
+    curves::gap_grows,
+    training::wrong_monitor,
+    curves::best_lost,
+    network::batch_norm,
+    training::rate_too_high,
+    training::rate_too_low,
+    images::too_few_validation_images,
+    network::resizing_destroys,
+    scores::soft_and_hard,
+    network::miscalibrated,
+    images::bad_images,
+    scores::classes_confused,
+    images::batch_dependent,
+    training::jump_at_resume,
+    scores::worse_than_nothing,
+    images::undefined_score,
+];
+
+/// Every finding: the sweep's first, then the runs' in the plan's order, each in the order of the rules.
+/// `evidence` has an entry a run, in the sweep's order.
+pub fn diagnose(sweep: &Sweep, evidence: &[Option<Evidence<'_>>], standings: &[Standing<'_>]) -> Vec<Finding> {
+    let mut findings = settings::all(sweep, standings);
+    let of_run = |(run, evidence): (&super::aggregate::Run, &Option<Evidence<'_>>)| {
+        let mut found = failures::not_finite(run);
+        if let Some(evidence) = evidence {
+            found.extend(RUN_RULES.iter().flat_map(|rule| rule(sweep, evidence)));
+        }
+        found.iter_mut().for_each(|finding| finding.run = Some(run.name.clone()));
+        found.sort_by_key(|finding| finding.rule.number);
+        found
+    };
+    let found: Vec<Vec<Finding>> = sweep.runs.par_iter().zip(evidence).map(of_run).collect();
+    let splits = data::splits_differ(sweep, evidence);
+    for (run, mut found) in sweep.runs.iter().zip(found) {
+        found.extend(splits.iter().filter(|finding| finding.run.as_ref() == Some(&run.name)).cloned());
+        found.sort_by_key(|finding| finding.rule.number);
+        findings.extend(found);
+    }
+    findings
+}

@@ -1,0 +1,132 @@
+//! Rules about what the scores say and hide: 1, 2, 3, 21, 24.
+
+use super::{Finding, Severity};
+use crate::{
+    domain::Split,
+    report::{aggregate::Sweep, evidence::Evidence, statistics, words::score},
+};
+
+/// Rule 1: pooled Dice minus macro Dice of the foreground. [H]
+pub fn pooled_hides_classes(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    const GAP: f64 = 0.10;
+    let figures = || {
+        let row = evidence.run.best_row(sweep.monitor, Split::Val)?;
+        Some((row.dice_coef?, row.dice_macro?))
+    };
+    let Some((pooled, macro_dice)) = figures().filter(|(pooled, macro_dice)| pooled - macro_dice > GAP) else {
+        return vec![];
+    };
+    let text = format!(
+        "val dice_coef over all pixels reads {}; the mean over the foreground classes is {}.",
+        score(pooled),
+        score(macro_dice)
+    );
+    vec![Finding::new(1, Severity::Warn, text).against(pooled - macro_dice, GAP)]
+}
+
+/// Rule 2: how far the pooled score lies above that of predicting the commonest class everywhere. [H]
+pub fn background_carries(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    const WEAK: f64 = 0.5;
+    let Some((skill, pooled, majority, class)) = skill(sweep, evidence) else { return vec![] };
+    if skill > WEAK {
+        return vec![];
+    }
+    let severity = if skill <= 0.0 { Severity::Fail } else { Severity::Warn };
+    let text = format!(
+        "val dice_coef is {}; predicting {class} everywhere scores {}: skill {}.",
+        score(pooled),
+        score(majority),
+        score(skill)
+    );
+    vec![Finding::new(2, severity, text).against(skill, if skill <= 0.0 { 0.0 } else { WEAK })]
+}
+
+/// Skill, pooled score, the score of the commonest class everywhere (with one-hot masks its share), and that class.
+fn skill<'a>(sweep: &'a Sweep, evidence: &Evidence<'_>) -> Option<(f64, f64, f64, &'a str)> {
+    let pooled = evidence.run.best_row(sweep.monitor, Split::Val)?.dice_coef?;
+    let support = |class: &String| {
+        evidence
+            .class(Split::Val, class)
+            .and_then(|history| history.at(evidence.best))
+            .map_or(0, |p| p.counts.support())
+    };
+    let supports: Vec<u64> = sweep.classes.iter().map(support).collect();
+    let (place, most) = supports.iter().enumerate().max_by_key(|(_, support)| **support)?;
+    let share = *most as f64 / supports.iter().sum::<u64>() as f64;
+    (share < 1.0).then(|| ((pooled - share) / (1.0 - share), pooled, share, sweep.classes[place].as_str()))
+}
+
+/// Rule 3: no pixel predicted although the class occurs, at the best epoch and in three epochs in a row or more,
+/// or in the last three. [H]
+pub fn class_never_predicted(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    const EPOCHS: usize = 3;
+    let finding = |class: &String| {
+        let history = evidence.class(Split::Val, class)?;
+        let absent: Vec<(usize, bool)> = history
+            .points
+            .iter()
+            .filter(|point| point.images > 0)
+            .map(|point| (point.epoch as usize, point.counts.tp + point.counts.fp == 0))
+            .collect();
+        let last = absent.iter().rev().take_while(|(_, absent)| *absent).count();
+        let best = absent.iter().position(|(epoch, _)| *epoch == evidence.best)?;
+        let around_best = if absent[best].1 {
+            let before = absent[..best].iter().rev().take_while(|(_, absent)| *absent).count();
+            before + absent[best..].iter().take_while(|(_, absent)| *absent).count()
+        } else {
+            0
+        };
+        let epochs = last.max(around_best);
+        // Runs shorter than three epochs are judged by all they have.
+        let needed = EPOCHS.min(absent.len());
+        if epochs < needed {
+            return None;
+        }
+        let when = if epochs == absent.len() { "in any epoch".into() } else { format!("for {epochs} epochs in a row") };
+        let text = format!("No pixel is predicted as {class} {when}, though val has it.");
+        Some(Finding::new(3, Severity::Fail, text).of(class).against(epochs as f64, needed as f64))
+    };
+    sweep.foreground().filter_map(finding).collect()
+}
+
+/// Rule 2's companion for a run in which nothing is predicted right at all.
+pub fn worse_than_nothing(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    let row = evidence.run.best_row(sweep.monitor, Split::Val);
+    let Some(dice) = row.and_then(|row| row.dice_macro).filter(|&dice| dice < 0.05) else { return vec![] };
+    let text = format!("The macro Dice of the foreground is {} even at the best epoch.", score(dice));
+    let advice = "Look at the panels: check masks, classes and learning rate before comparing settings.";
+    vec![Finding::new(2, Severity::Fail, text).against(dice, 0.05).advise(advice)]
+}
+
+/// Rule 21: macro soft Dice minus macro hard Dice. [H]
+pub fn soft_and_hard(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    const GAP: f64 = 0.05;
+    let soft: Vec<f64> = evidence
+        .extra(Split::Val, "soft_dice")
+        .filter(|(class, ..)| sweep.background.as_deref() != Some(*class))
+        .map(|(.., value)| value)
+        .collect();
+    let hard = evidence.run.best_row(sweep.monitor, Split::Val).and_then(|row| row.dice_macro);
+    match statistics::mean(&soft).zip(hard) {
+        Some((soft, hard)) if (soft - hard).abs() > GAP => {
+            let text = format!("Macro Dice is {} from probabilities and {} from labels.", score(soft), score(hard));
+            vec![Finding::new(21, Severity::Info, text).against((soft - hard).abs(), GAP)]
+        }
+        _ => vec![],
+    }
+}
+
+/// Rule 24: share of a class's pixels that are predicted as one other foreground class. [H]
+pub fn classes_confused(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    const SHARE: f64 = 0.3;
+    let cells: Vec<_> = evidence.extra(Split::Val, "confusion").collect();
+    let row = |class: &str| cells.iter().filter(|(truth, ..)| *truth == class).map(|(.., n)| n).sum::<f64>();
+    let background = sweep.background.as_deref();
+    let finding = |&(truth, predicted, pixels): &(&str, &str, f64)| {
+        let share = pixels / row(truth);
+        let counts = truth != predicted && Some(truth) != background && Some(predicted) != background && share > SHARE;
+        let text = format!("{:.0} % of the pixels of {truth} are predicted as {predicted}.", share * 100.0);
+        counts.then(|| Finding::new(24, Severity::Warn, text).of(truth).against(share, SHARE))
+    };
+    cells.iter().filter_map(finding).collect()
+}

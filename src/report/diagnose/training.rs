@@ -1,0 +1,161 @@
+//! Rules about how the run was trained: 11, 14, 15, 26.
+
+use super::{Finding, Severity};
+use crate::{
+    domain::{Figure, LrSchedule, Split},
+    report::{
+        aggregate::Sweep,
+        evidence::{Evidence, values},
+        statistics,
+        words::{self, score},
+    },
+};
+
+/// Rule 11: what stops the run or picks the epoch is a training figure, or costs macro Dice.
+pub fn wrong_monitor(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let stopping = evidence.run.file.as_ref().and_then(|file| file.config.train.early_stopping.as_ref());
+    if let Some(monitor) = stopping.map(|rule| rule.monitor).filter(|monitor| monitor.split == Split::Train) {
+        let text = format!("Early stopping watches {monitor}, which keeps rising while the network overfits.");
+        findings.push(Finding::new(11, Severity::Fail, text));
+    }
+    let (monitor, error) = (sweep.monitor, evidence.error());
+    if matches!(monitor.figure, Figure::DiceMacro | Figure::IouMacro) && monitor.split == Split::Val {
+        return findings;
+    }
+    let dice = evidence.dice(Split::Val);
+    let top = dice.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
+    let picked = dice.iter().find(|point| point.0 == evidence.best);
+    if let Some((top, picked)) = top.zip(picked).filter(|(top, picked)| top.1 - picked.1 > error) {
+        let text = format!(
+            "{} picks epoch {} with macro Dice {}; epoch {} has {}.",
+            words::metric(monitor),
+            picked.0,
+            score(picked.1),
+            top.0,
+            score(top.1)
+        );
+        findings.push(Finding::new(11, Severity::Warn, text).against(top.1 - picked.1, error));
+    }
+    findings
+}
+
+/// Rule 14: the training loss rises in many early epochs, or hardly falls, or the best epoch comes at once. [H]
+pub fn rate_too_high(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    const RISES: f64 = 0.4;
+    const FALL: f64 = 0.3;
+    let loss = values(&evidence.loss(Split::Train));
+    if loss.len() < 8 {
+        return vec![];
+    }
+    let (first, lowest) = (loss[0], loss.iter().copied().fold(f64::INFINITY, f64::min));
+    let risen = |curve: &[f64]| {
+        let steps = curve.len() - 1;
+        curve.windows(2).filter(|pair| pair[1] > pair[0]).count() as f64 / steps as f64
+    };
+    // A converged loss wavers: what counts is the first half, or all of it where it never fell.
+    let stuck = first - lowest < FALL * first;
+    let share = if stuck { risen(&loss) } else { risen(&loss[..loss.len().div_ceil(2)]) };
+    if share > RISES {
+        let text = format!(
+            "The train loss rises in {:.0} % of the {}epochs and falls from {} to {} at best.",
+            share * 100.0,
+            if stuck { "" } else { "first half's " },
+            score(first),
+            score(lowest)
+        );
+        return vec![Finding::new(14, Severity::Warn, text).against(share, RISES)];
+    }
+    let dice = evidence.dice(Split::Val);
+    let early = loss.len().div_ceil(10);
+    let best = dice.iter().find(|point| point.0 == evidence.best).map(|point| point.1);
+    match best.zip(dice.last()) {
+        Some((best, last)) if loss.len() >= 10 && evidence.best <= early && best - last.1 > evidence.error() => {
+            let text = format!(
+                "The best of {} epochs is epoch {}, with Dice {}; the last has {}.",
+                loss.len(),
+                evidence.best,
+                score(best),
+                score(last.1)
+            );
+            vec![Finding::new(14, Severity::Warn, text).against(evidence.best as f64, early as f64)]
+        }
+        _ => vec![],
+    }
+}
+
+/// Rule 15: the last tenth of the epochs brought more than 5 % of the gain, or the network is hardly surer than at
+/// the start. [H]
+pub fn rate_too_low(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    const SHARE: f64 = 0.05;
+    const UNSURE: f64 = 0.9;
+    let entropy = evidence.extra(Split::Val, "entropy").next().map(|(.., value)| value);
+    if let Some(entropy) = entropy.filter(|&entropy| entropy > UNSURE) {
+        let text = format!("The predictions' entropy is {:.0} % of that of a guess.", entropy * 100.0);
+        return vec![Finding::new(15, Severity::Warn, text).against(entropy, UNSURE)];
+    }
+    let guess = 1.0 / sweep.classes.len().max(1) as f64;
+    let soft = evidence.run.rows(Split::Train).last().and_then(|row| row.dice_coef);
+    if let Some(soft) = soft.filter(|&soft| soft < guess + 0.1 && sweep.classes.len() > 2) {
+        let text = format!("Train dice_coef ends at {}; a uniform guess scores {}.", score(soft), score(guess));
+        return vec![Finding::new(15, Severity::Warn, text).against(soft, guess + 0.1)];
+    }
+    let dice = values(&evidence.dice(Split::Val));
+    let width = (dice.len() / 10).max(3);
+    if dice.len() < 3 * width {
+        return vec![];
+    }
+    let windows: Vec<f64> = dice.rchunks_exact(width).filter_map(statistics::mean).collect();
+    let (last, before) = (windows[0], windows[1]);
+    let low = windows.iter().copied().fold(f64::INFINITY, f64::min).min(dice[0]);
+    let (gain, total) = (last - before, last - low);
+    // A gain within the noise of two such means is none.
+    let noise = statistics::robust_sigma(&dice[dice.len() - 2 * width..]).unwrap_or(0.0) * (2.0 / width as f64).sqrt();
+    if gain <= SHARE * total || gain <= 2.0 * noise {
+        return vec![];
+    }
+    let text = format!(
+        "The last {width} of {} epochs still raised val Dice by {}, {:.0} % of all it gained.",
+        dice.len(),
+        score(gain),
+        100.0 * gain / total
+    );
+    vec![Finding::new(15, Severity::Warn, text).against(gain / total, SHARE)]
+}
+
+/// Rule 26: a step of the training loss, or of a constant learning rate, where a new attempt took over.
+pub fn jump_at_resume(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    const SIGMAS: f64 = 3.0;
+    let loss = evidence.loss(Split::Train);
+    let Some(sigma) = statistics::robust_sigma(&values(&loss)).filter(|_| loss.len() >= 8) else { return vec![] };
+    let steps: Vec<f64> = values(&loss).windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let usual = statistics::median(&steps).unwrap_or(0.0);
+    let config = evidence.run.file.as_ref().map(|file| &file.config.train);
+    let constant = config.is_some_and(|train| train.lr_schedule == LrSchedule::Constant && train.warmup_epochs == 0);
+    let mut findings = Vec::new();
+    for seam in
+        evidence.run.timing.windows(2).filter(|pair| pair[1].attempt > pair[0].attempt).map(|pair| pair[1].epoch)
+    {
+        let row = |epoch| evidence.run.row(Split::Train, epoch);
+        let Some((before, after)) = seam.checked_sub(1).and_then(row).zip(row(seam)) else { continue };
+        if constant && before.learning_rate != after.learning_rate {
+            let text = format!(
+                "The learning rate went from {} to {} at epoch {seam}, where the run was resumed.",
+                before.learning_rate, after.learning_rate
+            );
+            findings.push(Finding::new(26, Severity::Fail, text));
+        }
+        let Some((from, to)) = before.loss.zip(after.loss) else { continue };
+        let jump = (to - from - usual).abs() / sigma.max(f64::MIN_POSITIVE);
+        // The first epochs fall by more than the noise anyway: only a rise counts there.
+        if jump > SIGMAS * std::f64::consts::SQRT_2 && to > from {
+            let text = format!(
+                "The train loss went from {} to {} at epoch {seam}, where the run was resumed.",
+                score(from),
+                score(to)
+            );
+            findings.push(Finding::new(26, Severity::Warn, text).against(jump, SIGMAS * std::f64::consts::SQRT_2));
+        }
+    }
+    findings
+}

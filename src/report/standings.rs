@@ -1,0 +1,129 @@
+//! Settings compared honestly: ranked, each held against the best on the same splits.
+
+use std::collections::BTreeMap;
+
+use super::{
+    aggregate::{Run, Sweep},
+    cells::{self, Cell},
+    statistics::{self, Interval, Paired, Superiority},
+};
+use crate::domain::{Direction, Split};
+
+/// The error that a claim "better" may have.
+pub const ALPHA: f64 = 0.05;
+
+/// A setting's place.
+#[derive(Clone, Debug)]
+pub struct Standing<'a> {
+    /// The setting.
+    pub cell: Cell<'a>,
+    /// The scores of its runs.
+    pub scores: Vec<f64>,
+    /// Their mean.
+    pub mean: f64,
+    /// 95 % interval of the mean over splits, with Nadeau & Bengio's correction; needs two splits.
+    pub interval: Option<Interval>,
+    /// The best setting minus this one, on the same splits; needs two splits that both ran on.
+    pub behind: Option<Paired>,
+    /// The test's p value after Holm's correction over all settings that were held against the best.
+    pub p: Option<f64>,
+    /// Whether it cannot be told apart from the best.
+    pub ties: bool,
+}
+
+/// Two settings on the splits that both ran on.
+#[derive(Clone, Debug)]
+pub struct Duel {
+    /// One difference a split, positive where the first is better; the mean over what else was repeated.
+    pub differences: Vec<f64>,
+    /// The test; `None` where there are fewer than two splits.
+    pub test: Option<Paired>,
+    /// How often the first is better.
+    pub superiority: Option<Superiority>,
+    /// n_val / n_train.
+    pub val_share: f64,
+}
+
+/// The settings with a score, the best mean first.
+pub fn standings(sweep: &Sweep) -> Vec<Standing<'_>> {
+    let mut ranked: Vec<Standing<'_>> =
+        cells::cells(sweep).into_iter().filter_map(|cell| standing(sweep, cell)).collect();
+    ranked.sort_by(|a, b| match sweep.monitor.direction() {
+        Direction::Maximize => b.mean.total_cmp(&a.mean),
+        Direction::Minimize => a.mean.total_cmp(&b.mean),
+    });
+    let Some((best, others)) = ranked.split_first_mut() else { return ranked };
+    for other in others.iter_mut() {
+        other.behind = duel(sweep, &best.cell, &other.cell).test;
+    }
+    let tested: Vec<usize> = (0..others.len()).filter(|&place| others[place].behind.is_some()).collect();
+    let p: Vec<f64> = tested.iter().filter_map(|&place| others[place].behind.map(|test| test.p)).collect();
+    for (&place, corrected) in tested.iter().zip(statistics::holm(&p)) {
+        others[place].p = Some(corrected);
+        others[place].ties = corrected >= ALPHA;
+    }
+    ranked
+}
+
+fn standing<'a>(sweep: &Sweep, cell: Cell<'a>) -> Option<Standing<'a>> {
+    let scores = cell.scores(sweep);
+    let mean = statistics::mean(&scores)?;
+    let by_split: Vec<f64> = scores_by_split(sweep, &cell).into_values().collect();
+    let interval = statistics::nadeau_bengio(&by_split, val_share(&cell)).map(|test| test.interval);
+    Some(Standing { cell, scores, mean, interval, behind: None, p: None, ties: true })
+}
+
+/// Holds `a` against `b`.
+pub fn duel(sweep: &Sweep, a: &Cell<'_>, b: &Cell<'_>) -> Duel {
+    let sign = if sweep.monitor.direction() == Direction::Maximize { 1.0 } else { -1.0 };
+    let (ours, theirs) = (by_replicate(sweep, a), by_replicate(sweep, b));
+    let mut by_split: BTreeMap<Vec<String>, Vec<f64>> = BTreeMap::new();
+    for (key, (split, score)) in &ours {
+        if let Some((_, other)) = theirs.get(key) {
+            by_split.entry(split.clone()).or_default().push(sign * (score - other));
+        }
+    }
+    let differences: Vec<f64> = by_split.values().filter_map(|values| statistics::mean(values)).collect();
+    let val_share = val_share(a);
+    Duel {
+        test: statistics::nadeau_bengio(&differences, val_share),
+        superiority: statistics::superiority(&differences),
+        differences,
+        val_share,
+    }
+}
+
+/// Each run's score under its seeds, with those of the split apart.
+fn by_replicate(sweep: &Sweep, cell: &Cell<'_>) -> BTreeMap<Vec<String>, (Vec<String>, f64)> {
+    let of =
+        |run: &&Run| Some((seeds(sweep, run, cells::is_replicate), (split_of(sweep, run), run.score(sweep.monitor)?)));
+    cell.runs.iter().filter_map(of).collect()
+}
+
+fn scores_by_split(sweep: &Sweep, cell: &Cell<'_>) -> BTreeMap<Vec<String>, f64> {
+    let mut by_split: BTreeMap<Vec<String>, Vec<f64>> = BTreeMap::new();
+    for run in &cell.runs {
+        by_split.entry(split_of(sweep, run)).or_default().extend(run.score(sweep.monitor));
+    }
+    by_split.into_iter().filter_map(|(split, scores)| Some((split, statistics::mean(&scores)?))).collect()
+}
+
+/// What names the split of a run: its values on the axes that deal images.
+pub fn split_of(sweep: &Sweep, run: &Run) -> Vec<String> {
+    seeds(sweep, run, cells::is_split)
+}
+
+fn seeds(sweep: &Sweep, run: &Run, is: fn(&str) -> bool) -> Vec<String> {
+    sweep.axes.iter().filter(|axis| is(axis)).map(|axis| run.axis(axis).unwrap_or_default()).collect()
+}
+
+/// n_val / n_train of a setting's first run that knows.
+fn val_share(cell: &Cell<'_>) -> f64 {
+    let share = |run: &&Run| {
+        let count = |split| run.split.iter().filter(|row| row.split == split).count() as f64;
+        let train = count(Split::Train);
+        (train > 0.0).then(|| count(Split::Val) / train)
+    };
+    // Without a record of the split: a fifth held out, the least that is usual.
+    cell.runs.iter().find_map(share).unwrap_or(0.25)
+}

@@ -1,0 +1,251 @@
+//! The rules: planted faults fire them, a healthy run keeps them silent.
+#![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
+#[path = "support/sweep.rs"]
+mod sweep;
+
+use std::collections::BTreeSet;
+
+use sweep::Fake;
+use sweepscope::{
+    domain::{
+        ClassRow, Counts, EarlyStopping, EpochRow, EvidenceRow, Failure, FailureKind, ImageRow, Metric, RunState, Split,
+    },
+    report::{self, diagnose::Finding},
+    store::{RunDir, RunFile, SweepDir, read_rows, write_rows},
+};
+
+/// A sweep whose every run learns every class well.
+fn healthy() -> Fake {
+    Fake {
+        epochs: 40,
+        classes: vec![("background", 0.5, 0.97), ("cell", 0.3, 0.93), ("vesicle", 0.2, 0.9)],
+        images: [60, 20, 20],
+        noise: 0.004,
+        split_spread: 0.01,
+        rate_effect: 0.02,
+        ..Fake::default()
+    }
+}
+
+/// The findings after `plant` has changed the first run.
+fn findings(fake: &Fake, plant: impl FnOnce(&RunDir)) -> (Vec<Finding>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let sweep = SweepDir::new(folder.path().join("made-up"));
+    let runs = fake.write(sweep.root());
+    plant(&sweep.run(&runs[0]));
+    (report::findings(&sweep, &runs).unwrap(), runs[0].clone())
+}
+
+/// The numbers of the rules that fire for the first run once `plant` has changed it, and not before.
+fn planted(plant: impl FnOnce(&RunDir)) -> BTreeSet<usize> {
+    let rules = |(found, run): (Vec<Finding>, String)| {
+        let of_run = found.into_iter().filter(|finding| finding.run.as_ref() == Some(&run));
+        of_run.map(|finding| finding.rule.number).collect::<BTreeSet<_>>()
+    };
+    let before = rules(findings(&healthy(), |_| ()));
+    rules(findings(&healthy(), plant)).difference(&before).copied().collect()
+}
+
+fn change<T>(path: &std::path::Path, mut each: impl FnMut(&mut T))
+where
+    T: serde::Serialize + serde::de::DeserializeOwned,
+{
+    let mut rows: Vec<T> = read_rows(path).unwrap();
+    rows.iter_mut().for_each(&mut each);
+    write_rows(path, &rows).unwrap();
+}
+
+fn configure(run: &RunDir, each: impl FnOnce(&mut sweepscope::domain::RunConfig)) {
+    let mut file = RunFile::read(run).unwrap();
+    each(&mut file.config);
+    file.write(run).unwrap();
+}
+
+fn set_counts(row: &mut ClassRow, counts: Counts) {
+    *row = ClassRow::new(row.epoch, row.split, &row.class.clone(), counts, row.images);
+}
+
+#[test]
+fn a_healthy_sweep_has_no_failure_and_no_warning_about_a_run() {
+    let (found, _) = findings(&healthy(), |_| ());
+    let loud: Vec<_> =
+        found.iter().filter(|f| f.run.is_some() && f.severity != report::diagnose::Severity::Info).collect();
+    assert!(loud.is_empty(), "{loud:#?}");
+}
+
+#[test]
+fn a_class_that_is_never_predicted_fires_rule_3() {
+    let fired = planted(|run| {
+        change(&run.classes_csv(), |row: &mut ClassRow| {
+            if row.class == "vesicle" {
+                set_counts(row, Counts { tp: 0, fp: 0, fn_: row.counts().support() });
+            }
+        });
+    });
+    assert!(fired.contains(&3), "{fired:?}");
+}
+
+#[test]
+fn a_class_missing_from_val_fires_rule_4() {
+    let fired = planted(|run| {
+        change(&run.classes_csv(), |row: &mut ClassRow| {
+            if row.class == "vesicle" && row.split == Split::Val {
+                *row = ClassRow::new(row.epoch, row.split, "vesicle", Counts::default(), 0);
+            }
+        });
+    });
+    assert!(fired.contains(&4), "{fired:?}");
+}
+
+#[test]
+fn splits_of_unlike_images_fire_rule_5() {
+    let fired = planted(|run| {
+        change(&run.images_csv(), |row: &mut ImageRow| {
+            if row.class == "vesicle" && row.split == Split::Val {
+                (row.tp, row.fn_) = (row.tp / 4, row.fn_ / 4);
+            }
+        });
+    });
+    assert!(fired.contains(&5), "{fired:?}");
+}
+
+#[test]
+fn a_group_in_two_splits_fires_rule_6() {
+    let fired = planted(|run| {
+        change(&run.split_csv(), |row: &mut sweepscope::domain::SplitRow| row.group = "one slide".into());
+    });
+    assert_eq!(fired, BTreeSet::from([6]));
+}
+
+#[test]
+fn a_jumping_validation_score_fires_rule_7() {
+    let fired = planted(|run| {
+        change(&run.epochs_csv(), |row: &mut EpochRow| {
+            if row.split == Split::Val && row.epoch % 2 == 0 {
+                row.dice_macro = row.dice_macro.map(|dice| dice - 0.15);
+            }
+        });
+    });
+    assert!(fired.contains(&7), "{fired:?}");
+}
+
+#[test]
+fn a_validation_loss_that_rises_while_training_goes_on_fires_rules_9_and_10() {
+    let fired = planted(|run| {
+        change(&run.epochs_csv(), |row: &mut EpochRow| {
+            let late = row.epoch.saturating_sub(15) as f64;
+            let sign = if row.split == Split::Train { -0.004 } else { 0.006 };
+            row.loss = row.loss.map(|loss| (loss + sign * late).max(0.001));
+            row.dice_macro = row.dice_macro.map(|dice| (dice - sign * late).clamp(0.0, 1.0));
+        });
+        let mut state = run.read_state().unwrap();
+        state.best_epoch = 15;
+        run.write_state(&state).unwrap();
+    });
+    assert!(fired.is_superset(&BTreeSet::from([9, 10])), "{fired:?}");
+}
+
+#[test]
+fn stopping_on_a_training_figure_fires_rule_11() {
+    let fired = planted(|run| {
+        configure(run, |config| {
+            let monitor: Metric = "train_accuracy".parse().unwrap();
+            config.train.early_stopping = Some(EarlyStopping { monitor, ..EarlyStopping::default() });
+        });
+    });
+    assert_eq!(fired, BTreeSet::from([11]));
+}
+
+#[test]
+fn slow_running_statistics_fire_rule_13() {
+    let fired = planted(|run| configure(run, |config| config.model.bn_momentum = 0.999));
+    assert_eq!(fired, BTreeSet::from([13]));
+}
+
+#[test]
+fn a_loss_that_is_not_finite_and_one_that_never_falls_fire_rule_14() {
+    let fired = planted(|run| {
+        let mut state = run.read_state().unwrap();
+        state.state = RunState::Failed;
+        state.failure = Some(Failure::new(FailureKind::NotFinite, "the loss of epoch 3 is not finite"));
+        run.write_state(&state).unwrap();
+    });
+    assert_eq!(fired, BTreeSet::from([14]));
+    let fired = planted(|run| {
+        change(&run.epochs_csv(), |row: &mut EpochRow| row.loss = Some(1.5 + 0.1 * (row.epoch % 2) as f64));
+    });
+    assert!(fired.contains(&14), "{fired:?}");
+}
+
+#[test]
+fn a_score_that_still_rises_at_the_end_fires_rule_15() {
+    let fired = planted(|run| {
+        change(&run.epochs_csv(), |row: &mut EpochRow| row.dice_macro = Some(0.01 * row.epoch as f64));
+    });
+    assert!(fired.contains(&15), "{fired:?}");
+}
+
+#[test]
+fn a_jump_where_the_run_was_resumed_fires_rule_26() {
+    let fired = planted(|run| {
+        change(&run.timing_csv(), |row: &mut sweepscope::domain::TimingRow| {
+            row.attempt = 1 + usize::from(row.epoch > 20);
+        });
+        change(&run.epochs_csv(), |row: &mut EpochRow| {
+            if row.epoch > 20 {
+                row.loss = row.loss.map(|loss| loss + 0.2);
+            }
+        });
+    });
+    assert!(fired.contains(&26), "{fired:?}");
+}
+
+#[test]
+fn figures_of_evidence_csv_fire_rules_6_13_15_20_21_22_and_24() {
+    let fired = planted(|run| {
+        let epoch = run.read_state().unwrap().best_epoch;
+        let row = |figure: &str, class: &str, other: &str, value| EvidenceRow {
+            epoch,
+            split: Split::Val,
+            figure: figure.into(),
+            class: class.into(),
+            other: other.into(),
+            value,
+        };
+        let rows = [
+            row("duplicate", "image-0001.png", "image-0071.png", 0.0),
+            row("precise_bn_dice_macro", "", "", 0.99),
+            row("entropy", "", "", 0.95),
+            row("resize_ceiling", "cell", "", 0.9),
+            row("soft_dice", "cell", "", 0.5),
+            row("soft_dice", "vesicle", "", 0.5),
+            row("ece", "", "", 0.1),
+            row("confusion", "cell", "vesicle", 40.0),
+            row("confusion", "cell", "cell", 60.0),
+        ];
+        write_rows(&run.evidence_csv(), &rows).unwrap();
+    });
+    assert!(fired.is_superset(&BTreeSet::from([6, 13, 15, 20, 21, 22, 24])), "{fired:?}");
+}
+
+#[test]
+fn the_sweep_says_where_its_optimum_lies_and_which_axis_is_noise() {
+    let (found, _) = findings(&Fake { rate_effect: 0.1, ..healthy() }, |_| ());
+    let of = |number: usize| found.iter().filter(|finding| finding.rule.number == number).collect::<Vec<_>>();
+    assert!(of(16).iter().any(|f| f.advice == "Add to [grid]: learning_rate = [0.01, 0.1]"), "{:?}", of(16));
+    assert!(of(19).iter().all(|f| f.evidence.contains("batch_size")), "{:?}", of(19));
+    assert_eq!(of(27).len(), 1);
+}
+
+#[test]
+fn findings_csv_has_the_columns_that_users_rely_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let sweep = SweepDir::new(folder.path().join("made-up"));
+    let runs = Fake::default().write(sweep.root());
+    let found = report::findings(&sweep, &runs).unwrap();
+    let mut reader = csv::Reader::from_path(sweep.findings_csv()).unwrap();
+    let header = reader.headers().unwrap().iter().collect::<Vec<_>>().join(",");
+    assert_eq!(header, "run,rule,severity,class,evidence,value,threshold,advice");
+    assert_eq!(reader.records().count(), found.len());
+}

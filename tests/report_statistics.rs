@@ -1,0 +1,128 @@
+//! The report's statistics against SciPy, NumPy and statsmodels on random tables with ties and missing cells.
+#![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
+use std::process::Command;
+
+use serde_json::Value;
+use sweepscope::{
+    domain::seed,
+    report::statistics::{self, Factor},
+};
+
+/// The tables kept in the repository.
+const STORED: &str = include_str!("stats/reference.json");
+
+#[test]
+fn every_statistic_equals_the_reference_on_the_stored_tables() {
+    check(&serde_json::from_str(STORED).unwrap());
+}
+
+#[test]
+fn every_statistic_equals_the_reference_on_fresh_tables() {
+    let python = std::env::var("SWEEPSCOPE_PYTHON").unwrap_or_else(|_| "python3".into());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stats/reference.py");
+    match Command::new(&python).args([script, "20240229"]).output() {
+        Ok(output) if output.status.success() => check(&serde_json::from_slice(&output.stdout).unwrap()),
+        _ => skip(&format!("{python} with numpy, scipy, statsmodels and pandas is not there")),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a skipped check is said aloud")]
+fn skip(reason: &str) {
+    println!("skipped: {reason}");
+}
+
+fn check(cases: &Value) {
+    for (name, one) in [
+        ("describe", describe as fn(&Value)),
+        ("paired", paired),
+        ("bca", bca),
+        ("anova", anova),
+        ("permutation", permutation),
+    ] {
+        let all = cases[name].as_array().unwrap();
+        assert_eq!(all.len(), 20, "{name}");
+        all.iter().for_each(one);
+    }
+}
+
+fn describe(case: &Value) {
+    let (x, y) = (numbers(&case["x"]), numbers(&case["y"]));
+    near(statistics::mean(&x), &case["mean"], "mean");
+    near(statistics::deviation(&x), &case["deviation"], "deviation");
+    near(statistics::quantile(&x, case["share"].as_f64().unwrap()), &case["quantile"], "quantile");
+    near(statistics::interquartile_mean(&x), &case["interquartile_mean"], "interquartile mean");
+    let points: Vec<_> = x.iter().enumerate().map(|(place, &value)| (place as f64, value)).collect();
+    near(statistics::slope(&points), &case["slope"], "slope");
+    near(statistics::robust_sigma(&x), &case["sigma"], "sigma");
+    for (found, expected) in statistics::ema(&x, 0.9).into_iter().zip(case["ema"].as_array().unwrap()) {
+        near(Some(found), expected, "ema");
+    }
+    let divergence = statistics::jensen_shannon(&numbers(&case["p"]), &numbers(&case["q"]));
+    near(divergence, &case["jensen_shannon"], "Jensen-Shannon");
+    near(statistics::kolmogorov_smirnov(&x, &y), &case["kolmogorov_smirnov"], "Kolmogorov-Smirnov");
+}
+
+fn paired(case: &Value) {
+    let differences = numbers(&case["differences"]);
+    let test = statistics::nadeau_bengio(&differences, case["val_share"].as_f64().unwrap()).unwrap();
+    near(Some(test.difference), &case["difference"], "difference");
+    near(Some(test.t), &case["t"], "t");
+    near(Some(test.p), &case["p"], "p");
+    near(Some(test.interval.low), &case["low"], "low");
+    near(Some(test.interval.high), &case["high"], "high");
+    let corrected = statistics::holm(&numbers(&case["p_values"]));
+    for (found, expected) in corrected.into_iter().zip(case["holm"].as_array().unwrap()) {
+        near(Some(found), expected, "Holm");
+    }
+    let superiority = statistics::superiority(&differences).unwrap();
+    near(Some(superiority.share), &case["superiority"], "superiority");
+    near(Some(superiority.interval.low), &case["superiority_low"], "superiority's low end");
+    near(Some(superiority.interval.high), &case["superiority_high"], "superiority's high end");
+}
+
+fn bca(case: &Value) {
+    let observed = case["observed"].as_f64().unwrap();
+    let interval =
+        statistics::bca_of_draws(observed, &mut numbers(&case["draws"]), &numbers(&case["left_out"])).unwrap();
+    near(Some(interval.low), &case["low"], "BCa's low end");
+    near(Some(interval.high), &case["high"], "BCa's high end");
+}
+
+fn anova(case: &Value) {
+    let levels = case["levels"].as_array().unwrap();
+    let factor = |(place, levels): (usize, &Value)| Factor {
+        name: ["a", "b", "split"][place].into(),
+        levels: numbers(levels).into_iter().map(|level| level as usize).collect(),
+    };
+    let factors: Vec<_> = levels.iter().enumerate().map(factor).collect();
+    for (kind, pairs) in [("main", false), ("pairs", true)] {
+        if case[kind].is_null() {
+            continue;
+        }
+        let components = statistics::components(&numbers(&case["scores"]), &factors, pairs).unwrap();
+        let (squares, freedom) = (&case[kind]["squares"], numbers(&case[kind]["freedom"]));
+        assert_eq!(components.len(), freedom.len());
+        for (place, component) in components.iter().enumerate() {
+            near(Some(component.squares), &squares[place], &component.name);
+            assert_eq!(component.freedom, freedom[place] as usize, "{}", component.name);
+        }
+    }
+}
+
+fn permutation(case: &Value) {
+    let places = |name: &str| numbers(&case[name]).into_iter().map(|value| value as usize).collect::<Vec<_>>();
+    let mut random = seed::generator(0, "test", &[]);
+    let p =
+        statistics::permutation_p(&numbers(&case["scores"]), &places("factor"), &places("strata"), 5000, &mut random);
+    near(p, &case["p"], "permutation p");
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
+fn near(found: Option<f64>, expected: &Value, what: &str) {
+    let (found, expected) = (found.unwrap(), expected.as_f64().unwrap());
+    assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{what}: {found} is not {expected}");
+}

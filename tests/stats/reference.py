@@ -1,0 +1,133 @@
+"""Random tables with the statistics that SciPy, NumPy and statsmodels compute of them, as JSON on stdout.
+
+    python3 tests/stats/reference.py [SEED] > tests/stats/reference.json
+
+needs numpy, scipy, statsmodels and pandas. tests/report_statistics.rs holds the program against it.
+"""
+
+import json
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+from scipy import spatial, stats
+from scipy.stats._resampling import BootstrapResult
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+warnings.filterwarnings("ignore")
+
+
+def describe(rng):
+    x = rng.normal(size=rng.integers(3, 40)).round(rng.integers(1, 6))  # rounding makes ties
+    y = rng.normal(size=rng.integers(3, 40)).round(2)
+    d = np.diff(x)
+    e = [x[0]]
+    for value in x[1:]:
+        e.append(0.9 * e[-1] + 0.1 * value)
+    share = float(rng.uniform())
+    p, q = rng.dirichlet(np.ones(5)), rng.dirichlet(np.ones(5))
+    q[rng.integers(5)] = 0.0
+    return dict(
+        x=x, y=y, share=share, p=p, q=q,
+        mean=x.mean(), deviation=x.std(ddof=1), quantile=np.quantile(x, share),
+        interquartile_mean=stats.trim_mean(x, 0.25),
+        slope=stats.linregress(np.arange(len(x)), x).slope,
+        sigma=stats.median_abs_deviation(d, scale="normal") / np.sqrt(2),
+        ema=e,
+        jensen_shannon=spatial.distance.jensenshannon(p, q, base=2) ** 2,
+        kolmogorov_smirnov=stats.ks_2samp(x, y).statistic,
+    )
+
+
+def paired(rng):
+    n = int(rng.integers(2, 12))
+    d = (rng.normal(size=n) * 0.02 + rng.normal() * 0.02).round(3)
+    if d.std() == 0:
+        d[0] += 0.001
+    share = float(rng.uniform(0.1, 0.6))
+    error = np.sqrt((1 / n + share) * d.var(ddof=1))
+    t = d.mean() / error
+    reach = stats.t.ppf(0.975, n - 1) * error
+    p = rng.uniform(size=6).round(2) ** 2
+    wins = (d > 0).sum() + 0.5 * (d == 0).sum()
+    low, high = proportion_confint(wins, n, method="wilson")
+    return dict(
+        differences=d, val_share=share, difference=d.mean(), t=t, p=2 * stats.t.sf(abs(t), n - 1),
+        low=d.mean() - reach, high=d.mean() + reach,
+        p_values=p, holm=multipletests(p, method="holm")[1],
+        superiority=wins / n, superiority_low=low, superiority_high=high,
+    )
+
+
+def bca(rng):
+    x = np.round(rng.gamma(2.0, size=rng.integers(5, 25)) * 64) / 64  # sums are exact, so that ties are ties
+    draws = np.array([rng.choice(x, size=len(x)).mean() for _ in range(400)])
+    given = BootstrapResult(confidence_interval=None, bootstrap_distribution=draws, standard_error=None)
+    result = stats.bootstrap((x,), np.mean, method="BCa", n_resamples=0, bootstrap_result=given)
+    left_out = [np.delete(x, i).mean() for i in range(len(x))]
+    interval = result.confidence_interval
+    return dict(observed=x.mean(), draws=draws, left_out=left_out, low=interval.low, high=interval.high)
+
+
+def anova(rng, index):
+    shape = [(2, 2, 3), (3, 2, 4), (2, 3, 2), (4, 2, 2)][index % 4]
+    grid = np.array(np.meshgrid(*map(range, shape), indexing="ij")).reshape(3, -1).T
+    scores = 0.6 + 0.03 * grid[:, 0] - 0.01 * grid[:, 1] + rng.normal(size=len(grid)) * 0.02
+    if index % 2:  # missing cells and ties
+        keep = np.sort(rng.permutation(len(grid))[: len(grid) - 2])
+        grid, scores = grid[keep], scores[keep].round(2)
+    table = pd.DataFrame(grid, columns=["a", "b", "split"])
+    table["score"] = scores
+    both = {}
+    for name, formula in [("main", "C(a) + C(b) + C(split)"), ("pairs", "(C(a) + C(b) + C(split)) ** 2")]:
+        model = ols("score ~ " + formula, table).fit()
+        if model.df_resid < 1:
+            continue
+        if np.linalg.matrix_rank(model.model.exog) < model.model.exog.shape[1]:
+            continue  # statsmodels' type II counts degrees of freedom by columns, not by rank
+        result = anova_lm(model, typ=2)
+        both[name] = dict(squares=list(result["sum_sq"]), freedom=[int(round(f)) for f in result["df"]])
+    return dict(levels=grid.T, scores=scores, **both)
+
+
+def permutation(rng):
+    """Every arrangement of the factor's values within strata, by scipy's exact test on two levels."""
+    n = int(rng.integers(4, 7))
+    scores = rng.normal(size=(2, n)).round(2) + np.array([[0.0], [0.4]])
+    result = stats.permutation_test(
+        (scores[0], scores[1]),
+        lambda a, b: abs(np.mean(a - b)),
+        permutation_type="samples",
+        alternative="greater",
+        n_resamples=np.inf,
+    )
+    return dict(scores=scores.ravel(), factor=[0] * n + [1] * n, strata=list(range(n)) * 2, p=result.pvalue)
+
+
+def plain(value):
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+if __name__ == "__main__":
+    rng = np.random.default_rng(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    cases = dict(
+        describe=[describe(rng) for _ in range(20)],
+        paired=[paired(rng) for _ in range(20)],
+        bca=[bca(rng) for _ in range(20)],
+        anova=[anova(rng, index) for index in range(20)],
+        permutation=[permutation(rng) for _ in range(20)],
+    )
+    json.dump(plain(cases), sys.stdout, separators=(",", ":"))
+    print()
