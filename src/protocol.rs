@@ -49,6 +49,9 @@ pub enum Message {
         /// Macro Dice of the foreground, where the trainer knows it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         dice_macro: Option<f64>,
+        /// What else the trainer knows.
+        #[serde(flatten)]
+        figures: Figures,
         /// Counts of each class, by name.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         classes: BTreeMap<String, Counts>,
@@ -78,6 +81,30 @@ pub enum Reading {
     Text,
     /// A message that breaks the protocol.
     Broken(Failure),
+}
+
+/// Figures of an epoch and split that a trainer may know. The built-in one writes them itself and sends none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Figures {
+    /// Share of pixels predicted right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
+    /// Soft Dice over all pixels and classes of an image, mean over images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dice_coef: Option<f64>,
+    /// Soft IoU likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iou_coef: Option<f64>,
+    /// Mean IoU of the foreground classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iou_macro: Option<f64>,
+    /// Rate of the epoch's last step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// Images of the split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<usize>,
 }
 
 impl Message {
@@ -148,7 +175,14 @@ mod tests {
     #[test]
     fn a_message_reads_back_as_it_was_written() {
         let classes = BTreeMap::from([("clay".to_owned(), Counts { tp: 10, fp: 2, fn_: 3 })]);
-        let epoch = Message::Epoch { epoch: 1, split: Split::Val, loss: Some(0.4), dice_macro: None, classes };
+        let epoch = Message::Epoch {
+            epoch: 1,
+            split: Split::Val,
+            loss: Some(0.4),
+            dice_macro: None,
+            figures: Figures::default(),
+            classes,
+        };
         let line = r#"{"event":"epoch","epoch":1,"split":"val","loss":0.4,"classes":{"clay":{"tp":10,"fp":2,"fn":3}}}"#;
         assert_eq!(epoch.line(), format!("{line}\n"));
         assert_eq!(Message::read(line.as_bytes()), Reading::Message(epoch));

@@ -15,7 +15,7 @@ use crate::{
     loss::LossOps,
     model::ConvOps,
     protocol::Message,
-    store::{RunDir, RunFile, StoreError, read_json, write_json, write_rows},
+    store::{RunDir, RunFile, StoreError, read_json, remove_temporaries, write_json, write_rows},
     train::{Task, Training, storage},
 };
 
@@ -45,6 +45,7 @@ pub fn run(run: &RunDir, threads: usize, stop: &AtomicBool, say: &mut Say<'_>) -
         say(&Message::Done);
         return Ok(Outcome::Completed);
     }
+    [run.root(), &run.checkpoints()].into_iter().try_for_each(remove_temporaries).map_err(storage)?;
     state.attempts += 1;
     state.state = RunState::Running;
     state.process = this_process();

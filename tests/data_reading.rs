@@ -17,7 +17,7 @@ fn the_sandstone_tiles_have_the_pixels_that_numpy_counts() {
     let dataset = Dataset::open(&config).unwrap();
     assert_eq!(dataset.len(), 316);
     // numpy.bincount over the masks as Pillow reads them
-    assert_eq!(dataset.pixels(), [634_839, 380_285, 4_015_694, 146_526]);
+    assert_eq!(dataset.totals(), [634_839, 380_285, 4_015_694, 146_526]);
     let with = |class: usize| dataset.samples().iter().filter(|s| s.pixels[class] > 0).count();
     assert_eq!([0, 1, 2, 3].map(with), [316, 315, 316, 243]);
     let mut groups = dataset.groups().to_vec();
@@ -87,7 +87,7 @@ fn unmatched_colours_are_listed_with_counts_and_the_nearest_class() {
     let errors = Dataset::open(&config).unwrap_err();
     assert_eq!(errors.0[0].cause, Cause::Colors("#fa0400, 5 from red (3 px)".into()));
     config.color_tolerance = 5;
-    assert_eq!(Dataset::open(&config).unwrap().pixels(), [3, 13]);
+    assert_eq!(Dataset::open(&config).unwrap().totals(), [3, 13]);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn classes_that_are_not_kept_become_background() {
         (dataset.classes().names.clone(), dataset.classes().background),
         (vec!["background".into(), "c".into()], Some(0))
     );
-    assert_eq!(dataset.pixels(), [12, 4]);
+    assert_eq!(dataset.totals(), [12, 4]);
     config.background = Some("d".into());
     let dataset = Dataset::open(&config).unwrap();
     assert_eq!(
@@ -109,11 +109,11 @@ fn classes_that_are_not_kept_become_background() {
         (vec!["c".into(), "d".into()], Some(1))
     );
     assert_eq!(dataset.classes().foreground(), [0]);
-    assert_eq!(dataset.pixels(), [4, 12]);
+    assert_eq!(dataset.totals(), [4, 12]);
     config.keep = Vec::new();
     config.ignore_index = Some(0);
     let dataset = Dataset::open(&config).unwrap();
-    assert_eq!((dataset.pixels(), dataset.samples()[0].ignored), (vec![0, 4, 4, 4], 4));
+    assert_eq!((dataset.totals(), dataset.samples()[0].ignored), (vec![0, 4, 4, 4], 4));
 }
 
 #[test]

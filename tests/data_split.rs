@@ -3,11 +3,11 @@
 
 mod data_support;
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, time::Instant};
 
-use data_support::{Folder, sandstone_tiles};
+use data_support::{Folder, nuclei, sandstone_tiles};
 use sweepscope::{
-    data::{Dataset, assign},
+    data::{Dataset, assign, audit},
     domain::{Fractions, Groups, Split, SplitConfig, SplitStrategy},
 };
 
@@ -82,4 +82,65 @@ fn a_file_decides_if_it_covers_every_image_and_breaks_no_group() {
     fs::write(folder.path("split.csv"), "image,split\n0.png,train\n1.png,Val\n2.png,train\n").unwrap();
     let text = assign(&dataset, &settings).unwrap_err().to_string();
     assert!(text.contains("\"Val\" of 1.png") && text.contains("3.png: has no split"), "{text}");
+}
+
+#[test]
+fn stratified_splits_beat_nearly_all_random_ones() {
+    let mut sets: Vec<_> = sandstone_tiles().into_iter().collect();
+    sets.extend(nuclei());
+    for data in sets {
+        let dataset = Dataset::open(&data).unwrap();
+        let of = |strategy, seed| {
+            let splits =
+                assign(&dataset, &SplitConfig { allow_missing_class: true, ..config(strategy, seed) }).unwrap();
+            (audit::divergence(&dataset, &splits), splits)
+        };
+        let mut random: Vec<f64> = (1000..2000).map(|seed| of(SplitStrategy::Random, seed).0).collect();
+        random.sort_by(f64::total_cmp);
+        let stratified: Vec<_> = (0..200).map(|seed| of(SplitStrategy::Stratified, seed)).collect();
+        let worst = stratified.iter().map(|(divergence, _)| *divergence).fold(0.0, f64::max);
+        let distinct: std::collections::BTreeSet<_> = stratified.into_iter().map(|(_, splits)| splits).collect();
+        println!(
+            "{} images: worst {worst:.2e}; random 5% {:.2e}, median {:.2e}; {} distinct",
+            dataset.len(),
+            random[50],
+            random[500],
+            distinct.len()
+        );
+        assert!(worst < random[50], "{worst} {}", random[50]);
+        assert!(distinct.len() > 5, "{}", distinct.len());
+    }
+}
+
+#[test]
+fn ten_thousand_images_are_dealt_in_two_seconds() {
+    let folder = Folder::new();
+    (0..10_000).for_each(|i| {
+        folder.pair(&format!("{i}"), [5, 5], move |x, y| u8::from(x * 5 + y < i % 26) + u8::from(y == i % 7))
+    });
+    let dataset = Dataset::open(&folder.config(&["a", "b", "c"])).unwrap();
+    let started = Instant::now();
+    let splits = assign(&dataset, &config(SplitStrategy::Stratified, 1)).unwrap();
+    assert!(started.elapsed().as_secs_f64() < 2.0, "{:?}", started.elapsed());
+    assert_eq!(count(&splits), [6000, 2000, 2000]);
+}
+
+#[test]
+fn each_image_validates_in_one_fold_and_the_test_images_stay() {
+    let folder = Folder::new();
+    (0..25).for_each(|i| folder.pair(&format!("{i:02}"), [4, 4], move |x, _| u8::from(x < i % 3 + 1)));
+    let dataset = Dataset::open(&folder.config(&["a", "b"])).unwrap();
+    let fold = |fold| {
+        let settings = SplitConfig { folds: 4, fold, ..config(SplitStrategy::Stratified, 5) };
+        assign(&dataset, &settings).unwrap()
+    };
+    let folds: Vec<_> = (0..4).map(fold).collect();
+    for image in 0..25 {
+        let uses: Vec<Split> = folds.iter().map(|splits| splits[image]).collect();
+        let of = |split| uses.iter().filter(|&&of| of == split).count();
+        assert!(of(Split::Test) == 4 || (of(Split::Val), of(Split::Train)) == (1, 3), "{image}: {uses:?}");
+    }
+    assert!(folds.iter().all(|splits| count(splits) == [15, 5, 5]));
+    let beyond = SplitConfig { folds: 4, fold: 4, ..config(SplitStrategy::Random, 5) };
+    assert!(assign(&dataset, &beyond).unwrap_err().to_string().contains("count from 0"));
 }

@@ -31,7 +31,7 @@ fn the_demo_has_rare_thin_fibres_and_groups_that_differ() {
     assert!(started.elapsed().as_secs_f64() < 2.0, "{:?}", started.elapsed());
     let dataset = Dataset::open(&config).unwrap();
     assert_eq!(dataset.len(), 60);
-    let pixels = dataset.pixels();
+    let pixels = dataset.totals();
     let share = |class: usize| pixels[class] as f64 / pixels.iter().sum::<u64>() as f64;
     assert!((0.10..0.30).contains(&(1.0 - share(0))), "{pixels:?}");
     assert!(share(4) < 0.01 && (1..4).all(|class| share(class) > 0.015), "{pixels:?}");

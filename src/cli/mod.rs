@@ -2,13 +2,23 @@
 
 mod console;
 mod data;
+mod devices;
+mod doctor;
 mod exit;
+mod jobs;
+mod launch;
 mod loading;
+mod logs;
 mod plan;
 mod progress;
 mod report;
 mod resume;
+mod retry;
 mod run;
+mod status;
+mod stop;
+mod sweep;
+mod time_left;
 mod worker;
 
 use std::process::ExitCode;
@@ -42,14 +52,29 @@ enum Command {
     Run(run::Arguments),
     /// As `run`, from the results folder alone
     Resume(resume::Arguments),
+    /// Show where each run of a sweep stands
+    Status(status::Arguments),
+    /// End a running sweep; each run saves itself first
+    Stop(stop::Arguments),
+    /// Queue failed runs again
+    Retry(retry::Arguments),
+    /// Show what a run's worker said
+    Logs(logs::Arguments),
     /// Make charts, tables and the report page
     Report(report::Arguments),
     /// Check images and masks, or make a synthetic set
     #[command(subcommand)]
     Data(data::Command),
+    /// Show what there is to compute on
+    Devices(devices::Arguments),
+    /// Check what this machine offers and what is missing
+    Doctor(doctor::Arguments),
     /// One run, started by the scheduler
     #[command(hide = true)]
     Worker(worker::Arguments),
+    /// An outside trainer, started by the scheduler
+    #[command(hide = true)]
+    Launch(launch::Arguments),
 }
 
 /// Runs the command that the arguments name and returns its exit code.
@@ -59,9 +84,16 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => plan::main(&arguments),
         Command::Run(arguments) => run::main(&arguments),
         Command::Resume(arguments) => resume::main(&arguments),
+        Command::Status(arguments) => status::main(&arguments),
+        Command::Stop(arguments) => stop::main(&arguments),
+        Command::Retry(arguments) => retry::main(&arguments),
+        Command::Logs(arguments) => logs::main(&arguments),
         Command::Report(arguments) => report::main(&arguments),
         Command::Data(command) => data::main(&command),
+        Command::Devices(arguments) => devices::main(&arguments),
+        Command::Doctor(arguments) => doctor::main(&arguments),
         Command::Worker(arguments) => worker::main(&arguments),
+        Command::Launch(arguments) => launch::main(&arguments),
     };
     done.unwrap_or_else(Refusal::report)
 }

@@ -11,16 +11,17 @@ use clap::{Args, ValueEnum};
 use super::{
     console, exit,
     exit::Refusal,
+    jobs,
     loading::{self, Loaded, Place},
     plan,
     progress::Progress,
 };
 use crate::{
     devices,
-    domain::{DeviceRequest, RunConfig},
-    plan::{Action, Plan, PlanEntry},
+    domain::DeviceRequest,
+    plan::{Action, Plan},
     report,
-    scheduler::{self, Demand, Job, Options, Summary, Trainer},
+    scheduler::{self, Options, Summary},
     store,
 };
 
@@ -89,6 +90,7 @@ pub fn run(loaded: &Loaded, flags: &Schedule) -> Result<ExitCode, Refusal> {
     let sweep = &plan.sweep;
     store::create_dir(sweep.root())?;
     let lock = store::SweepLock::acquire(sweep)?;
+    store::remove_temporaries(sweep.root())?;
     plan.write()?;
     store::write_text(&sweep.sweep_toml(), &loaded.spec.resolved)?;
     console::note(&plan::summary(plan));
@@ -96,7 +98,7 @@ pub fn run(loaded: &Loaded, flags: &Schedule) -> Result<ExitCode, Refusal> {
     let options = options(loaded, flags)?;
     let started = Instant::now();
     let mut progress = Progress::new(plan);
-    let summary = scheduler::run(sweep, &lock, &jobs(plan)?, &options, &mut progress)?;
+    let summary = scheduler::run(sweep, &lock, &jobs::of(plan)?, &options, &mut progress)?;
     progress.finish();
     drop(lock);
     tell(plan, &summary, started.elapsed().as_secs_f64())?;
@@ -132,35 +134,12 @@ fn options(loaded: &Loaded, flags: &Schedule) -> Result<Options, Refusal> {
         schedule.devices = devices.clone();
     }
     schedule.max_fails = flags.max_fails.unwrap_or(schedule.max_fails);
-    let inventory = devices::find(&schedule.devices, cfg!(feature = "cuda"))?;
+    let inventory = devices::find(&schedule.devices, jobs::can_use_gpus(&loaded.plan))?;
     for note in &inventory.notes {
         console::note(note);
     }
     let slots = devices::slots(&inventory, &schedule, flags.jobs, loaded.plan.pending().count());
     Ok(Options { schedule, inventory, slots })
-}
-
-fn jobs(plan: &Plan) -> Result<Vec<Job>, Refusal> {
-    let program =
-        std::env::current_exe().map_err(|e| Refusal::wrong(format!("failed to find this program's own file: {e}")))?;
-    let job = |entry: &PlanEntry| Job {
-        name: entry.planned.run.clone(),
-        run: plan.run_dir(entry),
-        cell: entry.planned.setting.clone(),
-        trainer: Trainer::BuiltIn { program: program.clone() },
-        demand: Some(demand(&entry.config)),
-    };
-    Ok(plan.pending().map(job).collect())
-}
-
-fn demand(config: &RunConfig) -> Demand {
-    let [height, width] = config.data.input_size.0;
-    Demand {
-        batch: config.train.batch_size,
-        pixels: height * width,
-        width: config.model.base_width,
-        depth: config.model.depth,
-    }
 }
 
 /// What came out, where the report is, and what to do next.

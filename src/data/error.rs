@@ -112,6 +112,14 @@ causes! {
     NoMask(String): "has no mask (looked for {0})" => "add it, or correct data.masks or data.mask_name",
     /// A mask that no image belongs to.
     NoImage: "belongs to no image" => "add the image, or move the mask elsewhere",
+    /// A folder among the classes' folders that is none of them.
+    NoClass: "is no class's folder" => "rename it to one of data.classes, or move it elsewhere",
+    /// A link to a folder.
+    Linked: "is a link to a folder, which is not followed" => "put the folder itself there",
+    /// Pixels that two of the masks claim, or none.
+    Layers(String): "does not fit the other masks of its image: {0}" => "correct the masks, or declare data.background for what no mask claims",
+    /// Another number of pages than the image's.
+    Pages(usize, usize): "has {0} pages, but its image has {1}" => "export one mask page an image page",
     /// Two files that would be the same image or the mask of the same image.
     Twice(String): "has the same name but for the extension as {0}" => "keep one of the two",
     /// A name that is not UTF-8.

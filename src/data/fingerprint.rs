@@ -26,11 +26,17 @@ pub fn fingerprint(config: &DataConfig, split: &SplitConfig) -> Result<String, D
     let pairs = pairing::pairs(config, &mut problems);
     let mut files: Vec<(String, PathBuf)> = Vec::with_capacity(2 * pairs.len() + 2);
     for pair in pairs {
-        let mask = pair.mask.strip_prefix(&config.masks).unwrap_or(&pair.mask);
-        files.push((format!("mask {}", mask.to_string_lossy()), pair.mask.clone()));
+        for mask in pair.mask.paths() {
+            let name = mask.strip_prefix(&config.masks).unwrap_or(mask);
+            files.push((format!("mask {}", name.to_string_lossy()), mask.to_owned()));
+        }
         files.push((format!("image {}", pair.name), pair.image));
     }
-    files.extend(config.groups.iter().map(|groups| ("groups".to_owned(), groups.file.clone())));
+    // Which columns are read matters as much as what they hold.
+    let groups =
+        config.groups.iter().map(|groups| (format!("groups {:?}", [&groups.image, &groups.group]), &groups.file));
+    let pairs = config.pairs.iter().map(|pairs| (format!("pairs {:?}", [&pairs.image, &pairs.mask]), &pairs.file));
+    files.extend(groups.chain(pairs).map(|(name, file)| (name, file.clone())));
     if split.strategy == SplitStrategy::File {
         files.extend(split.file.iter().map(|file| ("split".to_owned(), file.clone())));
     }

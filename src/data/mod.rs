@@ -11,6 +11,7 @@
 //! | `fingerprint` | names the content, so that changed data make a new run |
 //! | `synth` | writes the demo's images |
 
+pub mod audit;
 mod classes;
 mod dataset;
 mod error;

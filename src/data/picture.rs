@@ -26,14 +26,14 @@ impl Picture {
     /// # Errors
     /// If a value is not a finite number.
     pub(super) fn of(raster: &Raster) -> Result<Self, Cause> {
-        let planes = match (&raster.palette, raster.colors()) {
+        let planes: Vec<Vec<f32>> = match (&raster.palette, raster.colors()) {
             (Some(_), Some(colors)) => {
                 let colors: Vec<[u8; 3]> = colors.collect();
                 (0..3).map(|c| colors.iter().map(|color| f32::from(color[c])).collect()).collect()
             }
             _ => {
                 let shown = if raster.channels < 3 { 1 } else { 3 };
-                (0..shown).map(|c| raster.samples.plane(c, raster.channels)).collect::<Vec<Vec<f32>>>()
+                (0..shown).map(|c| raster.samples.plane(c, raster.channels)).collect()
             }
         };
         let broken: usize = planes.iter().map(|plane| plane.iter().filter(|v| !v.is_finite()).count()).sum();

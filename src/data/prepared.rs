@@ -1,14 +1,15 @@
 //! What the network sees: every image and mask of a data set, resized and scaled.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use crate::domain::{Channels, DataConfig, InputSize, Normalize, Split};
 
 use super::{
-    dataset::{Dataset, read_mask, read_picture},
+    dataset::{Dataset, read_picture},
     error::{DataErrors, Problems},
+    mask,
     normalize::{Moments, Scale},
     picture::{Picture, Rgb8},
     resize,
@@ -20,7 +21,7 @@ pub struct Prepared {
     channels: usize,
     size: [usize; 2],
     items: Vec<Item>,
-    files: Vec<std::path::PathBuf>,
+    files: Vec<(PathBuf, usize)>,
 }
 
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl Prepared {
                 scale.apply(&mut item.image);
             }
         });
-        let files = dataset.samples().iter().map(|sample| sample.image.clone()).collect();
+        let files = dataset.samples().iter().map(|sample| (sample.image.clone(), sample.page)).collect();
         problems.or(Self { channels, size, items, files })
     }
 
@@ -105,7 +106,8 @@ impl Prepared {
     /// # Errors
     /// If the file cannot be read any more.
     pub fn picture(&self, i: usize) -> Result<Rgb8, DataErrors> {
-        Ok(read_picture(&self.files[i])?.rgb8())
+        let (file, page) = &self.files[i];
+        Ok(read_picture(file, *page)?.rgb8())
     }
 }
 
@@ -120,7 +122,7 @@ pub fn input(
     config: &DataConfig,
     whole: Option<Scale>,
 ) -> Result<(Vec<f32>, [usize; 2]), DataErrors> {
-    let picture = read_picture(file)?;
+    let picture = read_picture(file, 0)?;
     let size = picture.size;
     let mut image = resized(picture, channels, config.input_size.0);
     if let Some(scale) = whole.or_else(|| Scale::of_image(config.normalize, &image)) {
@@ -140,10 +142,9 @@ fn channels(dataset: &Dataset, wanted: Channels) -> usize {
 
 fn item(dataset: &Dataset, i: usize, channels: usize, size: [usize; 2]) -> Result<Item, DataErrors> {
     let sample = &dataset.samples()[i];
-    let mut problems = Problems::default();
-    let picture = problems.keep(read_picture(&sample.image));
-    let mask = problems.keep(read_mask(&sample.mask, &dataset.coding));
-    let (Some(picture), Some((labels, native_size))) = (picture, mask) else { return problems.fail() };
+    let picture = read_picture(&sample.image, sample.page)?;
+    let native_size = picture.size;
+    let labels = mask::read(&sample.mask, sample.page, native_size, &dataset.coding)?;
     let image = resized(picture, channels, size);
     let mask = resize::nearest(&labels, native_size, size);
     let native = (native_size != size).then_some(labels);

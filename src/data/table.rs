@@ -45,8 +45,23 @@ impl Table {
         Ok(Self(rows))
     }
 
-    /// What it says of an image.
+    /// What it says of an image, or of the stack that the image is a page of (`stack.tif#2`).
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).or_else(|| self.0.get(stem(name))).map(String::as_str)
+        let file = file_of(name);
+        let said = self.0.get(name).or_else(|| self.0.get(file)).or_else(|| self.0.get(stem(file)));
+        said.map(String::as_str)
+    }
+
+    /// Every row, sorted by image.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.0.iter()
+    }
+}
+
+/// The file of an image: its name without the page of a stack.
+pub(super) fn file_of(name: &str) -> &str {
+    match name.rsplit_once('#') {
+        Some((file, page)) if !page.is_empty() && page.bytes().all(|b| b.is_ascii_digit()) => file,
+        _ => name,
     }
 }

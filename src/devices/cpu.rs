@@ -14,11 +14,17 @@ pub(super) fn cores() -> Vec<usize> {
     cores
 }
 
-/// Memory that could be had without swapping, in MiB.
-pub(super) fn available_memory_mib() -> Option<u64> {
+/// The processor's name.
+pub(super) fn product() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name.to_owned())
+}
+
+/// A line of /proc/meminfo, in MiB: `MemTotal:`, or `MemAvailable:` (what could be had without swapping).
+pub(super) fn memory_mib(line: &str) -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? / 1024)
+    let value = text.lines().find_map(|other| other.strip_prefix(line))?;
+    Some(value.trim().trim_end_matches(" kB").parse::<u64>().ok()? / 1024)
 }
 
 /// Keeps this process and what it starts on `cores`. Of no effect where there are none, or none that it may use.

@@ -2,7 +2,9 @@
 
 mod cpu;
 mod inventory;
+mod nvml;
 mod slot;
+mod visible;
 
 pub use cpu::pin_to;
 pub use inventory::{Device, DeviceError, DeviceKind, Inventory, find};

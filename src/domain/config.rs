@@ -3,6 +3,8 @@
 //! Each field is a dotted key of the sweep file (`train.epochs`), listed with its allowed values in the sweep file's
 //! schema; a test holds the two against each other.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::Metric;
@@ -39,6 +41,19 @@ pub struct RunConfig {
     pub train: TrainConfig,
     /// Random changes of the training images.
     pub augment: AugmentConfig,
+    /// An outside program in place of the built-in trainer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trainer: Option<TrainerConfig>,
+}
+
+/// `[trainer]`: an outside program in place of the built-in trainer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainerConfig {
+    /// The program and its arguments, with placeholders such as `{learning_rate}`. No shell reads it.
+    pub command: Vec<String>,
+    /// The folder it is started in; the sweep file's own, unless given. Not part of a run's identity.
+    pub folder: PathBuf,
 }
 
 /// `[model]`: the network.

@@ -26,7 +26,11 @@ impl RunId {
         config.data.images = Default::default();
         config.data.masks = Default::default();
         config.data.groups = None;
+        config.data.pairs = None;
         config.split.file = None;
+        if let Some(trainer) = &mut config.trainer {
+            trainer.folder = Default::default();
+        }
         // Settings are numbers, names and paths, which always have a JSON form once the paths are cleared.
         let canonical = canonical(&serde_json::to_value(&config).unwrap_or_default());
         Self(Uuid::new_v5(&NAMESPACE, format!("{canonical}\n{fingerprint}").as_bytes()))

@@ -101,3 +101,69 @@ fn one_hot(target: &Target, classes: usize) -> TensorData {
     }
     TensorData::new(truth, [batch, classes, pixels])
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::domain::{LossConfig, LossKind, seed};
+    use rand::RngExt;
+
+    type A = Autodiff<Flex>;
+
+    /// Random logits of 3 images with 4 classes, and labels of which some are ignored and class 3 never occurs.
+    fn case() -> (Tensor<A, 4>, Target) {
+        let mut generator = seed::generator(3, "loss", &[]);
+        let logits: Vec<f32> = (0..3 * 4 * 5 * 7).map(|_| generator.random_range(-3.0..3.0)).collect();
+        let pick = |n: u8| if n == 3 { IGNORED } else { n };
+        let labels = (0..3 * 5 * 7).map(|_| pick(generator.random_range(0..4))).collect();
+        let logits = Tensor::from_data(TensorData::new(logits, [3, 4, 5, 7]), &Default::default());
+        (logits.require_grad(), Target { labels, shape: [3, 5, 7] })
+    }
+
+    #[test]
+    fn every_fused_loss_and_gradient_agrees_with_stock_operations() {
+        use LossKind::*;
+        for kind in [Dice, DiceMacro, Ce, DiceCe, Focal, Tversky] {
+            for class_weights in [vec![], vec![0.5, 2.0, 1.0, 4.0]] {
+                let config = LossConfig { kind, class_weights, ..LossConfig::default() };
+                let loss = Loss::new(&config, 4);
+                let (logits, target) = case();
+                let (found, wanted) =
+                    (A::loss(logits.clone(), &target, &loss), stock_loss(logits.clone(), &target, &loss));
+                let (a, b) = (found.clone().into_scalar(), wanted.clone().into_scalar());
+                assert!((a - b).abs() < 1e-5 * b.abs(), "{config:?}: {a} against {b}");
+                let (found, wanted) = (found.backward(), wanted.backward());
+                let (found, wanted) = (logits.grad(&found).unwrap(), logits.grad(&wanted).unwrap());
+                let scale = wanted.clone().abs().max().into_scalar();
+                let error = (found - wanted).abs().max().into_scalar() / scale;
+                assert!(error < 1e-4, "{config:?}: gradient off by {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_loss_over_a_split_does_not_depend_on_batches_and_equal_weights_change_nothing() {
+        use crate::loss::{image_sums, softmax};
+        let (logits, target) = case();
+        let mut values: Vec<f32> = logits.clone().into_data().iter().collect();
+        let images: Vec<_> = values
+            .chunks_mut(4 * 35)
+            .zip(target.labels.chunks(35))
+            .map(|(values, labels)| {
+                softmax(values, 4);
+                image_sums(values, labels, 4, 0.0)
+            })
+            .collect();
+        for kind in [LossKind::Dice, LossKind::DiceCe] {
+            let loss = Loss::new(&LossConfig { kind, ..LossConfig::default() }, 4);
+            let of_batch = f64::from(A::loss(logits.clone(), &target, &loss).into_scalar());
+            assert!((loss.value(&images).unwrap() - of_batch).abs() < 1e-6);
+            let doubled = LossConfig { kind, class_weights: vec![2.0; 4], ..LossConfig::default() };
+            let doubled = Loss::new(&doubled, 4).value(&images).unwrap();
+            let difference = (doubled - loss.value(&images).unwrap()).abs();
+            // Pooled Dice adds 1 above and below, which weights shift by a little.
+            assert!(difference < if kind == LossKind::Dice { 1e-2 } else { 1e-12 });
+        }
+    }
+}

@@ -25,8 +25,8 @@ use crate::{
 const WAITING_REPORTS: usize = 64;
 
 /// A running worker, as the driver knows it.
-#[derive(Default)]
 struct Worker {
+    device: usize,
     pid: Option<u32>,
     /// Asked for before the process was there.
     pending: Option<Signal>,
@@ -105,7 +105,7 @@ impl<'a> Driver<'a> {
     fn take_in(&mut self, run: usize, report: Report) {
         match report {
             Report::Started(pid) => {
-                let worker = self.workers.entry(run).or_default();
+                let Some(worker) = self.workers.get_mut(&run) else { return };
                 worker.pid = Some(pid);
                 if let Some(signal) = worker.pending.take() {
                     signal_group(pid, signal);
@@ -118,7 +118,9 @@ impl<'a> Driver<'a> {
             }
             Report::Printed => self.tell(Event::Sign { run, epoch: false }),
             Report::Ended(outcome) => {
-                self.workers.remove(&run);
+                if let Some(worker) = self.workers.remove(&run) {
+                    self.check_device(worker.device, &outcome);
+                }
                 let outcome = record::as_on_disk(&self.jobs[run], outcome);
                 self.tell(Event::Ended { run, outcome });
             }
@@ -126,7 +128,7 @@ impl<'a> Driver<'a> {
     }
 
     fn is_new_epoch(&mut self, run: usize, message: &Message) -> bool {
-        let last = &mut self.workers.entry(run).or_default().last_epoch;
+        let Some(Worker { last_epoch: last, .. }) = self.workers.get_mut(&run) else { return false };
         match message {
             Message::Start { epoch, .. } => {
                 *last = *epoch;
@@ -137,6 +139,15 @@ impl<'a> Driver<'a> {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// A run that failed may have done so because its device is gone.
+    fn check_device(&mut self, device: usize, outcome: &Outcome) {
+        if matches!(outcome, Outcome::Failed(_))
+            && let Err(reason) = self.options.inventory.devices[device].check()
+        {
+            self.tell(Event::DeviceLost { device, reason });
         }
     }
 
@@ -193,7 +204,7 @@ impl<'a> Driver<'a> {
         let job = &self.jobs[run];
         let slot = &self.options.slots[slot];
         let device = &self.options.inventory.devices[slot.device];
-        self.workers.insert(run, Worker::default());
+        self.workers.insert(run, Worker { device: slot.device, pid: None, pending: None, last_epoch: 0 });
         let state = job.run.read_state().unwrap_or_default();
         let launch = Launch {
             number: run,

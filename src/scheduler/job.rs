@@ -35,6 +35,15 @@ pub enum Trainer {
         /// The program: `std::env::current_exe()`.
         program: PathBuf,
     },
+    /// Any other program. The scheduler writes its records from what it says.
+    Outside {
+        /// This program, which starts the other one: `program launch -- COMMAND`.
+        program: PathBuf,
+        /// The other program and its arguments, placeholders replaced.
+        command: Vec<String>,
+        /// The folder that it is started in.
+        folder: PathBuf,
+    },
 }
 
 /// What a run's memory grows with. A run that needs at least as much of each as one that did not fit is not tried.

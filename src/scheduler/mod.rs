@@ -14,6 +14,7 @@ mod lines;
 mod pool;
 mod process;
 mod record;
+mod recorder;
 mod retry;
 mod sentinel;
 mod signals;
@@ -23,7 +24,7 @@ use std::{collections::BTreeMap, io, time::Duration};
 
 pub use event::Outcome;
 pub use job::{Demand, Ending, Job, Observer, Options, Progress, Summary, Trainer};
-pub use process::{enter_worker, variable};
+pub use process::{become_trainer, enter_worker, variable};
 
 use self::core::{RunSpec, Settings, State};
 use crate::{
@@ -33,7 +34,7 @@ use crate::{
 use pool::{DeviceSpec, Pool};
 
 /// Wait before the first new attempt; each further one waits longer.
-const FIRST_BACKOFF: Duration = Duration::from_secs(2);
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 
 /// Why a sweep could not be run at all.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,10 @@
 //! Workers as processes: how they are started and ended, and what their end means.
 
-use std::{os::unix::process::ExitStatusExt, path::Path, process::ExitStatus};
+use std::{
+    os::unix::process::{CommandExt, ExitStatusExt},
+    path::Path,
+    process::{Command, ExitStatus},
+};
 
 use rustix::process::{Pid, Signal, getppid, kill_process_group, set_parent_process_death_signal};
 
@@ -53,6 +57,16 @@ pub fn enter_worker() -> Result<(), Failure> {
     }
 }
 
+/// Turns this process, which the scheduler started, into `command`. Returns only if that fails.
+pub fn become_trainer(command: &[String]) -> Failure {
+    let Some((program, arguments)) = command.split_first() else {
+        return Failure::new(FailureKind::Spawn, "there is no command to start");
+    };
+    let error =
+        Command::new(program).args(arguments).env_remove(variable::SCHEDULER).env_remove(variable::CORES).exec();
+    Failure::new(FailureKind::Spawn, format!("failed to start {program}: {error}; trainer.command names it"))
+}
+
 /// Sends a signal to a worker and all that it started in its group. It may be gone already.
 pub(super) fn signal_group(pid: u32, signal: Signal) {
     if let Some(group) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
@@ -71,10 +85,15 @@ impl LastWords {
     /// Takes note of a message.
     pub(super) fn hear(&mut self, message: &Message) {
         match message {
-            Message::Done => self.done = true,
+            Message::Done if self.failure.is_none() => self.done = true,
             Message::Failed { kind, message } => self.failure = Some(Failure::new(*kind, message)),
             _ => {}
         }
+    }
+
+    /// Whether nothing that is said from now on changes the outcome.
+    pub(super) fn are_last(&self) -> bool {
+        self.done || self.failure.is_some()
     }
 
     /// Takes note that the scheduler itself ended the worker, for this reason.

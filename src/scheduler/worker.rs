@@ -21,11 +21,12 @@ use super::{
     evidence::{ATTEMPT_LINE, Evidence},
     lines::{Line, Lines},
     process::{LastWords, outcome, signal_group, variable},
+    recorder::Recorder,
 };
 use crate::{
     domain::{Failure, FailureKind},
     protocol::{Message, Reading},
-    store::RunDir,
+    store::{RunDir, process_of},
 };
 
 /// How long output is still read after a worker's end: what it started may hold the pipe open.
@@ -61,8 +62,12 @@ pub(super) enum Report {
 /// Starts a worker, attends it to its end and reports.
 pub(super) async fn attend(launch: Launch, reports: Sender<(usize, Report)>) {
     let number = launch.number;
-    let ended = match start(&launch) {
-        Ok((child, log)) => converse(launch, child, log, &reports).await,
+    let recorder = match &launch.trainer {
+        Trainer::BuiltIn { .. } => Ok(None),
+        Trainer::Outside { .. } => Recorder::open(&launch.run).map(Some),
+    };
+    let ended = match recorder.and_then(|recorder| Ok((start(&launch)?, recorder))) {
+        Ok(((child, log), recorder)) => converse(launch, child, log, recorder, &reports).await,
         Err(failure) => Outcome::Failed(failure),
     };
     // The driver outlives its workers; where it does not, nobody is left to tell.
@@ -88,10 +93,7 @@ fn start(launch: &Launch) -> Result<(Child, File), Failure> {
 }
 
 fn command(launch: &Launch, run: RunDir) -> Command {
-    let Trainer::BuiltIn { program } = &launch.trainer;
-    let mut command = Command::new(program);
-    command.arg("worker").arg(run.root());
-    command.args(["--threads", &launch.threads.to_string(), "--device", launch.device_argument]);
+    let mut command = program(launch, &run);
     let resume = if launch.resume_epoch == 0 { String::new() } else { launch.resume_epoch.to_string() };
     let cores: Vec<String> = launch.cores.iter().map(usize::to_string).collect();
     command
@@ -104,27 +106,45 @@ fn command(launch: &Launch, run: RunDir) -> Command {
         .env(variable::CORES, cores.join(","))
         .env(variable::THREADS, launch.threads.to_string());
     if let Some(visible) = &launch.visible {
-        command.env("CUDA_DEVICE_ORDER", "PCI_BUS_ID").env("CUDA_VISIBLE_DEVICES", visible);
+        command.env("CUDA_VISIBLE_DEVICES", visible);
     }
     command
 }
 
+fn program(launch: &Launch, run: &RunDir) -> Command {
+    match &launch.trainer {
+        Trainer::BuiltIn { program } => {
+            let mut command = Command::new(program);
+            command.arg("worker").arg(run.root());
+            command.args(["--threads", &launch.threads.to_string(), "--device", launch.device_argument]);
+            command
+        }
+        Trainer::Outside { program, command: other, folder } => {
+            let mut command = Command::new(program);
+            // Python holds back what it prints to a pipe, and with it every sign of life.
+            command.args(["launch", "--"]).args(other).current_dir(folder).env("PYTHONUNBUFFERED", "1");
+            command
+        }
+    }
+}
+
 /// The conversation with a worker, and what its end means.
-async fn converse(launch: Launch, mut child: Child, log: File, reports: &Sender<(usize, Report)>) -> Outcome {
+async fn converse(
+    launch: Launch,
+    mut child: Child,
+    log: File,
+    recorder: Option<Recorder>,
+    reports: &Sender<(usize, Report)>,
+) -> Outcome {
     let evidence = Evidence::now();
     let (Some(pid), Some(stdout)) = (child.id(), child.stdout.take()) else {
         return Outcome::Failed(Failure::new(FailureKind::Spawn, "the worker has no output to read"));
     };
     let _ = reports.send((launch.number, Report::Started(pid))).await;
     let path = launch.run.worker_log();
-    let mut ear = Ear {
-        number: launch.number,
-        pid,
-        log,
-        path: path.clone(),
-        words: LastWords::default(),
-        reports: reports.clone(),
-    };
+    let (number, reports, words) = (launch.number, reports.clone(), LastWords::default());
+    let mut ear = Ear { number, pid, log, path: path.clone(), words, recorder, reports };
+    ear.record(|recorder| recorder.started(process_of(pid)));
     let mut lines = Lines::new(BufReader::new(stdout));
     let status = loop {
         tokio::select! {
@@ -151,6 +171,7 @@ struct Ear {
     log: File,
     path: PathBuf,
     words: LastWords,
+    recorder: Option<Recorder>,
     reports: Sender<(usize, Report)>,
 }
 
@@ -159,6 +180,7 @@ impl Ear {
         let reading = if line.whole { Message::read(&line.bytes) } else { Reading::Text };
         let report = match reading {
             Reading::Message(message) => {
+                self.record(|recorder| recorder.hear(&message));
                 self.words.hear(&message);
                 Report::Said(message)
             }
@@ -178,6 +200,15 @@ impl Ear {
     async fn hear_out(&mut self, lines: &mut Lines<BufReader<ChildStdout>>) {
         while let Ok(Some(line)) = lines.next().await {
             self.hear(line).await;
+        }
+    }
+
+    fn record(&mut self, write: impl FnOnce(&mut Recorder) -> Result<(), Failure>) {
+        if self.words.are_last() {
+            return;
+        }
+        if let Some(Err(failure)) = self.recorder.as_mut().map(write) {
+            self.end_for(failure);
         }
     }
 

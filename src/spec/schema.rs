@@ -76,6 +76,11 @@ pub const KEYS: &[Key] = &[
     setting("data.normalize", Kind::Choice(&["image", "dataset", "percentile"])),
     fixed("data.image_name", Kind::Text),
     fixed("data.mask_name", Kind::Text),
+    fixed("data.mask_layout", Kind::Choice(&["file", "class_folders", "object_folders"])),
+    fixed("data.instances", Kind::Switch),
+    fixed("data.pairs.file", Kind::File),
+    fixed("data.pairs.image", Kind::Text),
+    fixed("data.pairs.mask", Kind::Text),
     fixed("data.color_tolerance", Kind::Whole(0, 255)),
     fixed("data.ignore_index", Kind::Whole(0, 65_535)),
     fixed("data.groups.file", Kind::File),
@@ -87,6 +92,8 @@ pub const KEYS: &[Key] = &[
     setting("split.strategy", Kind::Choice(&["stratified", "random", "file"])),
     setting("split.seed", Kind::Whole(0, i64::MAX)),
     fixed("split.file", Kind::File),
+    fixed("split.folds", Kind::Whole(0, 1000)),
+    setting("split.fold", Kind::Whole(0, 999)),
     fixed("split.allow_missing_class", Kind::Switch),
     setting("model.kind", Kind::Choice(&["unet"])),
     setting("model.depth", Kind::Whole(2, 8)),
@@ -122,6 +129,8 @@ pub const KEYS: &[Key] = &[
     setting("augment.brightness", Kind::NotNegative),
     setting("augment.contrast", Kind::Share(false)),
     setting("augment.noise", Kind::NotNegative),
+    fixed("trainer.command", Kind::Names),
+    fixed("trainer.folder", Kind::Folder),
     fixed("schedule.devices", Kind::Devices),
     fixed("schedule.runs_per_device", Kind::CountOrAuto),
     fixed("schedule.threads", Kind::CountOrAuto),
@@ -140,7 +149,7 @@ const SHORT_NAMES: &[(&str, &str)] = &[
 ];
 
 /// Axes whose values are repetitions of one setting, not settings of their own.
-pub const REPLICATES: [&str; 2] = ["split.seed", "train.init_seed"];
+pub const REPLICATES: [&str; 3] = ["split.seed", "split.fold", "train.init_seed"];
 
 /// The dotted key behind an axis name.
 pub fn full_name(axis: &str) -> &str {

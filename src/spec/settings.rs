@@ -7,8 +7,9 @@ use super::{
     check::Checker,
     document::{Content, Document, Entry},
     problem::{Problem, Problems},
+    schema,
 };
-use crate::domain::{Metric, ScheduleConfig};
+use crate::domain::{Metric, ScheduleConfig, placeholders};
 
 /// What all cells share.
 pub(super) struct Settings {
@@ -38,6 +39,7 @@ pub(super) fn read(document: &Document, problems: &mut Problems) -> Option<Setti
     let name = text("name").map_or_else(|| stem(document), str::to_owned);
     check_name(document, problems, &name);
     check_classes(document, problems, &sections);
+    complete_trainer(document, problems, &mut sections);
     let monitor: Metric = text("monitor").and_then(|text| text.parse().ok()).unwrap_or_default();
     let order = if text("order") == Some("grid") { Order::Grid } else { Order::ReplicatesFirst };
 
@@ -123,6 +125,31 @@ fn check_classes(document: &Document, problems: &mut Problems, sections: &Table)
                 problems.push(Problem::at(node.place.clone(), message, help));
             }
         }
+    }
+}
+
+/// An outside trainer is started in the sweep file's folder unless another is given, and its placeholders must be
+/// names of settings.
+fn complete_trainer(document: &Document, problems: &mut Problems, sections: &mut Table) {
+    let Some(trainer) = sections.get_mut("trainer").and_then(Value::as_table_mut) else { return };
+    let folder = std::path::absolute(&document.folder).unwrap_or_else(|_| document.folder.clone());
+    trainer.entry("folder").or_insert_with(|| Value::String(folder.to_string_lossy().into_owned()));
+    let command: Vec<&str> =
+        trainer.get("command").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut names = schema::axis_names();
+    names.extend(schema::KEYS.iter().map(|key| key.path));
+    let mut report = |message: String, help: String| {
+        problems.push(match document.get("trainer.command") {
+            Some(node) => Problem::at(node.place.clone(), message, help),
+            None => Problem::without_place(message, help),
+        });
+    };
+    if command.is_empty() {
+        report("[trainer] has no `command`".into(), "add command = [\"python\", \"train.py\"]".into());
+    }
+    for name in command.iter().flat_map(|part| placeholders(part)).filter(|name| !names.contains(name)) {
+        let help = super::check::did_you_mean(name, &names);
+        report(format!("`trainer.command` has the placeholder {{{name}}}, which is no setting"), help);
     }
 }
 

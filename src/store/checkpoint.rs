@@ -11,7 +11,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{RunDir, StoreError, atomic, read_rows, write_rows};
+use super::{RunDir, StoreError, atomic, atomic::remove, read_rows, write_rows};
 use crate::domain::ImageRow;
 
 const CHECKSUMS: &str = "checksums.sha256";
@@ -150,16 +150,6 @@ fn link(run: &RunDir, name: &str, epoch: usize) -> Result<(), StoreError> {
     std::os::unix::fs::symlink(folder_name(epoch), &temporary)
         .and_then(|()| fs::rename(&temporary, &path))
         .map_err(StoreError::io("link", &path))
-}
-
-fn remove(path: &Path) -> Result<(), StoreError> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(e),
-    };
-    removed.map_err(StoreError::io("remove", path))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod process;
 mod run_file;
 mod table;
 
-pub use atomic::{create_dir, read_json, write_bytes, write_derived, write_json, write_text};
+pub use atomic::{create_dir, read_json, remove_temporaries, write_bytes, write_derived, write_json, write_text};
 pub use checkpoint::{CheckpointSet, images_of};
 pub use error::StoreError;
 pub use journal::{Entry, Journal};

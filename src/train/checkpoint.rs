@@ -26,7 +26,10 @@ pub fn write<A: AutodiffBackend + ConvOps>(
     folder: &Path,
     model: &UNet<A>,
     optimizer: &Optimizer<A::InnerBackend>,
-) -> io::Result<()> {
+) -> io::Result<()>
+where
+    A::InnerBackend: ConvOps,
+{
     let model = weights::collect(model).and_then(|arrays| weights::to_bytes(&arrays)).map_err(io::Error::other)?;
     fs::write(folder.join(MODEL), model)?;
     fs::write(folder.join(OPTIMIZER), weights::to_bytes(&optimizer.state()).map_err(io::Error::other)?)

@@ -11,10 +11,14 @@ use burn::{
 
 use crate::{
     domain::{Optimizer as Rule, TrainConfig},
-    model::weights::{Array, Arrays},
+    model::{
+        ConvOps,
+        ops::AdamStep,
+        weights::{Array, Arrays},
+    },
 };
 
-const BETA: [f64; 2] = [0.9, 0.999];
+const BETAS: [f64; 2] = [0.9, 0.999];
 const EPSILON: f64 = 1e-7;
 
 /// Gradients by parameter name.
@@ -30,7 +34,7 @@ pub struct Optimizer<B: Backend> {
     moments: BTreeMap<String, [FloatTensor<B>; 2]>,
 }
 
-impl<B: Backend> Optimizer<B> {
+impl<B: ConvOps> Optimizer<B> {
     /// A fresh optimiser that remembers nothing.
     pub fn new(config: &TrainConfig) -> Self {
         Self {
@@ -90,19 +94,20 @@ impl<B: Backend> Optimizer<B> {
     fn update(&mut self, name: &str, value: Tensor<B, 1>, g: Tensor<B, 1>, rate: f64) -> Tensor<B, 1> {
         let moments = self.moments.remove(name).map(|moments| moments.map(tensor::<B, 1>));
         let [first, second] = moments.unwrap_or_else(|| [g.zeros_like(), g.zeros_like()]);
-        let g = if self.rule == Rule::Adamw { g } else { g + value.clone() * self.weight_decay };
+        let g = if self.rule == Rule::Adamw || self.weight_decay == 0.0 {
+            g
+        } else {
+            g + value.clone() * self.weight_decay
+        };
         let (value, moments) = match self.rule {
             Rule::Sgd => {
                 let velocity = first * self.momentum + g;
                 (value - velocity.clone() * rate, [velocity, second])
             }
             Rule::Adam | Rule::Adamw => {
-                let first = first * BETA[0] + g.clone() * (1.0 - BETA[0]);
-                let second = second * BETA[1] + g.clone() * g * (1.0 - BETA[1]);
-                let corrected = |beta: f64| 1.0 - beta.powf(self.steps as f64);
-                let root = (second.clone() / corrected(BETA[1])).sqrt() + EPSILON;
-                let decayed = if self.rule == Rule::Adamw { value * (1.0 - rate * self.weight_decay) } else { value };
-                (decayed - first.clone() / root * (rate / corrected(BETA[0])), [first, second])
+                let weight_decay = if self.rule == Rule::Adamw { self.weight_decay } else { 0.0 };
+                let step = AdamStep { rate, betas: BETAS, epsilon: EPSILON, weight_decay, step: self.steps };
+                B::adam(step, value, g, [first, second])
             }
         };
         self.moments.insert(name.to_owned(), moments.map(primitive));
@@ -190,7 +195,7 @@ struct Update<'a, B: Backend> {
     path: Vec<String>,
 }
 
-impl<B: Backend, A: AutodiffBackend<InnerBackend = B>> ModuleMapper<A> for Update<'_, B> {
+impl<B: ConvOps, A: AutodiffBackend<InnerBackend = B>> ModuleMapper<A> for Update<'_, B> {
     fn enter_module(&mut self, name: &str, _: &str) {
         self.path.push(name.to_owned());
     }

@@ -40,7 +40,7 @@ where
         let found = best(&history.values(monitor), monitor.direction());
         let config = &self.task.config.train;
         let is_due = found.is_some_and(|(best, _)| best == epoch)
-            || epoch % config.checkpoint_every.max(1) == 0
+            || epoch.is_multiple_of(config.checkpoint_every.max(1))
             || self.is_over(history, epoch);
         if is_due {
             let fill = |folder: &std::path::Path| checkpoint::write(folder, &network.model, &network.optimizer);
@@ -113,6 +113,7 @@ where
                 split: row.split,
                 loss: row.loss,
                 dice_macro: row.dice_macro,
+                figures: Default::default(),
                 classes: classes.map(|class| (class.class.clone(), class.counts())).collect(),
             });
         }

@@ -73,3 +73,17 @@ pub fn sandstone_tiles() -> Option<DataConfig> {
         ..DataConfig::default()
     })
 }
+
+/// The nuclei, each image its own group.
+pub fn nuclei() -> Option<DataConfig> {
+    let folder = shared("nuclei")?;
+    let classes = ["background", "nucleus"].map(class).to_vec();
+    let background = Some("background".into());
+    Some(DataConfig {
+        images: folder.join("images"),
+        masks: folder.join("masks"),
+        classes,
+        background,
+        ..DataConfig::default()
+    })
+}

@@ -5,11 +5,11 @@ mod tiff;
 
 use std::{
     fs::{self, File},
-    io::{BufReader, Read, Seek},
+    io::{BufRead, BufReader, Cursor, Read, Seek},
     path::Path,
 };
 
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::{error::Cause, pairing::extension};
 
@@ -69,12 +69,12 @@ impl Samples {
     }
 
     /// Every `step`-th sample from `first` on, as numbers.
-    pub(super) fn plane(&self, first: usize, step: usize) -> Vec<f32> {
+    pub(super) fn plane<T: FromSample>(&self, first: usize, step: usize) -> Vec<T> {
         match self {
-            Self::U8(v) => v.iter().skip(first).step_by(step).map(|&v| f32::from(v)).collect(),
-            Self::U16(v) => v.iter().skip(first).step_by(step).map(|&v| f32::from(v)).collect(),
-            Self::F32(v) => v.iter().skip(first).step_by(step).copied().collect(),
-            Self::F64(v) => v.iter().skip(first).step_by(step).map(|&v| v as f32).collect(),
+            Self::U8(v) => v.iter().skip(first).step_by(step).map(|&v| T::from_sample(v.into())).collect(),
+            Self::U16(v) => v.iter().skip(first).step_by(step).map(|&v| T::from_sample(v.into())).collect(),
+            Self::F32(v) => v.iter().skip(first).step_by(step).map(|&v| T::from_sample(v.into())).collect(),
+            Self::F64(v) => v.iter().skip(first).step_by(step).map(|&v| T::from_sample(v)).collect(),
         }
     }
 
@@ -93,9 +93,59 @@ impl Samples {
     }
 }
 
-/// Reads an image file. The content decides the format where it says so, else the extension.
-pub(super) fn read(path: &Path) -> Result<Raster, Cause> {
+/// The numbers that samples are used as.
+pub(super) trait FromSample {
+    fn from_sample(sample: f64) -> Self;
+}
+
+impl FromSample for f32 {
+    fn from_sample(sample: f64) -> Self {
+        sample as Self
+    }
+}
+
+impl FromSample for f64 {
+    fn from_sample(sample: f64) -> Self {
+        sample
+    }
+}
+
+/// How many images a file holds: the pages of a TIFF, else one.
+pub(super) fn pages(path: &Path) -> Result<usize, Cause> {
+    match open(path)? {
+        (Format::Tiff, file) => tiff::pages(file),
+        _ => Ok(1),
+    }
+}
+
+/// Reads page `page` (from 0) of an image file.
+pub(super) fn read(path: &Path, page: usize) -> Result<Raster, Cause> {
+    match open(path)? {
+        (Format::Png, file) => png::read(file),
+        (Format::Tiff, file) => tiff::read(file, page),
+        (Format::Jpeg, file) => read_by_library(whole_jpeg(file)?, ImageFormat::Jpeg),
+        (Format::Bmp, file) => read_by_library(file, ImageFormat::Bmp),
+    }
+}
+
+/// Whether the content is a JPEG, whatever the file's name.
+pub(super) fn is_jpeg(path: &Path) -> bool {
+    matches!(open(path), Ok((Format::Jpeg, _)))
+}
+
+/// What a file's content is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Png,
+    Tiff,
+    Jpeg,
+    Bmp,
+}
+
+/// Opens a file and looks at its first bytes; a name may say anything.
+fn open(path: &Path) -> Result<(Format, BufReader<File>), Cause> {
     let unreadable = |e: std::io::Error| Cause::Unreadable(e.to_string());
+    // A pipe would wait for a writer, so only files are opened.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(Cause::NotAFile);
     }
@@ -103,31 +153,37 @@ pub(super) fn read(path: &Path) -> Result<Raster, Cause> {
     let mut magic = [0; 4];
     let known = file.read(&mut magic).map_err(unreadable)?;
     file.rewind().map_err(unreadable)?;
-    let raster = match &magic {
+    let format = match &magic {
         _ if known == 0 => return Err(Cause::Broken("the file is empty".into())),
-        b"\x89PNG" => png::read(file)?,
-        b"II\x2a\0" | b"MM\0\x2a" | b"II\x2b\0" | b"MM\0\x2b" => tiff::read(file)?,
-        [0xff, 0xd8, ..] | [b'B', b'M', ..] => read_by_library(file)?,
+        b"\x89PNG" => Format::Png,
+        b"II\x2a\0" | b"MM\0\x2a" | b"II\x2b\0" | b"MM\0\x2b" => Format::Tiff,
+        [0xff, 0xd8, ..] => Format::Jpeg,
+        [b'B', b'M', ..] => Format::Bmp,
         _ => return Err(Cause::Broken(format!("the content is not {}", extension(path).to_uppercase()))),
     };
-    Ok(raster)
+    Ok((format, file))
 }
 
-/// Whether the content is a JPEG, whatever the file's name.
-pub(super) fn is_jpeg(path: &Path) -> bool {
-    let mut magic = [0; 2];
-    // A pipe would wait for a writer, so only files are opened.
-    let is_file = fs::metadata(path).is_ok_and(|data| data.is_file());
-    is_file && File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == [0xff, 0xd8]
+/// A JPEG that ends where it should: its decoder would fill what is missing with grey.
+fn whole_jpeg(mut file: BufReader<File>) -> Result<Cursor<Vec<u8>>, Cause> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|e| Cause::Unreadable(e.to_string()))?;
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
+    // Neither marker can occur in the scan's data; a thumbnail before it has markers of its own.
+    let (scan, end) = (last([0xff, 0xda]), last([0xff, 0xd9]));
+    if scan.is_some() && scan > end {
+        return Err(Cause::Broken("it ends before the image does".into()));
+    }
+    Ok(Cursor::new(bytes))
 }
 
 /// JPEG and BMP.
-fn read_by_library(file: BufReader<File>) -> Result<Raster, Cause> {
+fn read_by_library(file: impl BufRead + Seek, format: ImageFormat) -> Result<Raster, Cause> {
     let broken = |e: image::ImageError| match e {
         image::ImageError::Unsupported(e) => Cause::Unsupported(e.to_string()),
         other => Cause::Broken(other.to_string()),
     };
-    let mut reader = ImageReader::new(file).with_guessed_format().map_err(|e| Cause::Unreadable(e.to_string()))?;
+    let mut reader = ImageReader::with_format(file, format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST_BYTES as u64);
     reader.limits(limits);

@@ -1,4 +1,5 @@
-//! TIFF: grey and RGB with or without alpha, 1 to 64 bits, whole or floating-point, strips or tiles, chunky or planar.
+//! TIFF: grey and RGB with or without alpha, 1 to 64 bits, whole or floating-point, strips or tiles, chunky or planar,
+//! any number of pages.
 
 use std::io::{BufRead, Seek};
 
@@ -11,22 +12,70 @@ use tiff::{
 use super::{MOST_BYTES, Raster, Samples, check_size, unpack};
 use crate::data::error::Cause;
 
-/// Decodes the first page; a stack is refused.
-pub(super) fn read(file: impl BufRead + Seek) -> Result<Raster, Cause> {
-    let mut limits = Limits::default();
-    limits.decoding_buffer_size = MOST_BYTES;
-    limits.intermediate_buffer_size = MOST_BYTES;
-    let mut decoder = Decoder::new(file).map_err(cause)?.with_limits(limits);
+/// Longest text that a page may carry, in bytes; ImageJ keeps lists of slices in it.
+const LONGEST_TEXT: u64 = 1 << 24;
+
+/// Most pages of a stack.
+const MOST_PAGES: usize = 100_000;
+
+/// The number of pages, thumbnails and transparency masks left out.
+pub(super) fn pages(file: impl BufRead + Seek) -> Result<usize, Cause> {
+    let mut decoder = decoder(file)?;
+    let mut pages = 0;
+    let first = description(&mut decoder)?;
+    loop {
+        pages += usize::from(is_page(&mut decoder)?);
+        if !decoder.more_images() {
+            break;
+        }
+        if pages == MOST_PAGES {
+            return Err(Cause::Unsupported(format!("a stack of more than {MOST_PAGES} pages")));
+        }
+        decoder.next_image().map_err(cause)?;
+    }
+    check_stack(&first, pages)?;
+    Ok(pages)
+}
+
+/// ImageJ writes very large stacks as one page, and channels as pages; neither may pass for images of their own.
+fn check_stack(description: &str, pages: usize) -> Result<(), Cause> {
+    let told = |key: &str| {
+        let line = description.lines().find_map(|line| line.strip_prefix(key));
+        line.and_then(|number| number.trim().parse::<usize>().ok()).unwrap_or(1)
+    };
+    if !description.starts_with("ImageJ=") {
+        return Ok(());
+    }
+    if told("channels=") > 1 && pages > 1 {
+        return Err(Cause::Unsupported(format!(
+            "an ImageJ stack of {} channels; save each as its own file",
+            told("channels=")
+        )));
+    }
+    if told("images=") > pages {
+        return Err(Cause::Unsupported(format!("an ImageJ stack of {} images in one page", told("images="))));
+    }
+    Ok(())
+}
+
+/// Decodes page `page`, from 0.
+pub(super) fn read(file: impl BufRead + Seek, page: usize) -> Result<Raster, Cause> {
+    let mut decoder = decoder(file)?;
+    let mut before = page;
+    while before > 0 || !is_page(&mut decoder)? {
+        before -= usize::from(before > 0 && is_page(&mut decoder)?);
+        decoder.next_image().map_err(cause)?;
+    }
     let (width, height) = decoder.dimensions().map_err(cause)?;
     let color = decoder.colortype().map_err(cause)?;
     let bits = usize::from(color.bit_depth());
     let channels = channels(color)?;
     let size = check_size(height, width, (bits * channels).div_ceil(8))?;
-    if decoder.more_images() {
-        return Err(Cause::Unsupported("a stack of several pages".into()));
-    }
     let planar = decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration).map_err(cause)?
         == Some(PlanarConfiguration::Planar.to_u16());
+    if planar && channels > 1 {
+        check_tiles(&mut decoder, height)?;
+    }
     let mut decoded = DecodingResult::U8(Vec::new());
     decoder.read_image_to_buffer(&mut decoded).map_err(cause)?;
     let samples = samples(decoded, bits, size)?;
@@ -36,6 +85,36 @@ pub(super) fn read(file: impl BufRead + Seek) -> Result<Raster, Cause> {
         return Err(Cause::Broken(format!("{} samples where {wanted} belong", samples.len())));
     }
     Ok(Raster { size, channels, samples, palette: None })
+}
+
+fn decoder<R: BufRead + Seek>(file: R) -> Result<Decoder<R>, Cause> {
+    let mut limits = Limits::default();
+    limits.decoding_buffer_size = MOST_BYTES;
+    limits.intermediate_buffer_size = MOST_BYTES;
+    Ok(Decoder::new(file).map_err(cause)?.with_limits(limits))
+}
+
+/// Neither a smaller copy of another page nor a mask of its transparency.
+fn is_page<R: BufRead + Seek>(decoder: &mut Decoder<R>) -> Result<bool, Cause> {
+    let kind = decoder.find_tag_unsigned::<u32>(Tag::NewSubfileType).map_err(cause)?.unwrap_or(0);
+    Ok(kind & 0b101 == 0)
+}
+
+/// The text that comes with the first page, empty if there is none.
+fn description<R: BufRead + Seek>(decoder: &mut Decoder<R>) -> Result<String, Cause> {
+    match decoder.image_ifd().find_entry(Tag::ImageDescription).map(|entry| entry.count()) {
+        Some(length) if length > LONGEST_TEXT => Err(Cause::Broken(format!("a text of {length} bytes"))),
+        _ => Ok(decoder.get_tag_ascii_string(Tag::ImageDescription).unwrap_or_default()),
+    }
+}
+
+/// The decoder reads tiles of the second plane on wrongly where the last row of tiles is padded.
+fn check_tiles<R: BufRead + Seek>(decoder: &mut Decoder<R>, height: u32) -> Result<(), Cause> {
+    let rows = decoder.find_tag_unsigned::<u32>(Tag::TileLength).map_err(cause)?;
+    match rows {
+        Some(rows) if !height.is_multiple_of(rows) => Err(Cause::Unsupported("padded tiles in separate planes".into())),
+        _ => Ok(()),
+    }
 }
 
 fn channels(color: ColorType) -> Result<usize, Cause> {

@@ -1,60 +1,124 @@
-//! How many images each split gets, and groups dealt out by the seed alone.
+//! How many images each part gets, and groups dealt out by the seed alone.
 
 use rand::seq::SliceRandom;
 
-use crate::domain::{SplitConfig, seed};
+use crate::domain::{Split, SplitConfig, seed};
 
 use super::{super::error::DataErrors, Groups, SPLITS, cannot};
 
-/// Images that each split wants: the fractions of all, rounded so that they sum up (largest remainder).
-pub(super) fn wanted(config: &SplitConfig, groups: &Groups) -> Result<[usize; 3], DataErrors> {
-    let fractions = [config.fractions.train, config.fractions.val, config.fractions.test];
-    let sum: f64 = fractions.iter().sum();
-    if fractions.iter().any(|share| !(0.0..=1.0).contains(share)) || (sum - 1.0).abs() > 1e-6 {
-        return Err(cannot(format!("split.fractions {fractions:?} are not shares that sum to 1")));
-    }
-    if fractions[0] == 0.0 || fractions[1] == 0.0 {
-        return Err(cannot("train and val both need a fraction above 0".into()));
-    }
-    let used = fractions.iter().filter(|&&share| share > 0.0).count();
-    if groups.images.len() < used {
-        return Err(cannot(format!("{used} splits of {} groups; a group is never split", groups.images.len())));
-    }
-    let total = groups.pixels.len();
-    let exact = fractions.map(|share| share * total as f64);
-    let mut wanted = exact.map(|images| images.floor() as usize);
-    let mut by_remainder = [0, 1, 2];
-    by_remainder.sort_by(|&a, &b| exact[b].fract().total_cmp(&exact[a].fract()));
-    for split in by_remainder.into_iter().cycle().take(total - wanted.iter().sum::<usize>()) {
-        wanted[split] += 1;
-    }
-    // Each split that is asked for gets an image, taken from the largest.
-    for split in 0..SPLITS.len() {
-        if fractions[split] > 0.0 && wanted[split] == 0 {
-            let largest = (0..SPLITS.len()).max_by_key(|&other| wanted[other]).unwrap_or(0);
-            wanted[largest] -= 1;
-            wanted[split] = 1;
-        }
-    }
-    Ok(wanted)
+/// The parts that groups are dealt to: train, val and test, or the folds and test.
+#[derive(Clone, Debug)]
+pub(super) struct Parts {
+    /// Images that each part wants; they sum to all.
+    pub(super) wanted: Vec<usize>,
+    /// What each part is used for.
+    pub(super) splits: Vec<Split>,
 }
 
-/// Groups in an order drawn from the seed, each to the split that lacks most images; none stays empty that wants any.
-pub(super) fn random(groups: &Groups, wanted: [usize; 3], seed: u64) -> Vec<usize> {
+impl Parts {
+    /// The parts that the settings ask for.
+    ///
+    /// # Errors
+    /// If the settings contradict each other or there are too few groups.
+    pub(super) fn of(config: &SplitConfig, groups: &Groups) -> Result<Self, DataErrors> {
+        let fractions = [config.fractions.train, config.fractions.val, config.fractions.test];
+        let sum: f64 = fractions.iter().sum();
+        if fractions.iter().any(|share| !(0.0..=1.0).contains(share)) || (sum - 1.0).abs() > 1e-6 {
+            return Err(cannot(format!("split.fractions {fractions:?} are not shares that sum to 1")));
+        }
+        if fractions[0] == 0.0 || fractions[1] == 0.0 {
+            return Err(cannot("train and val both need a fraction above 0".into()));
+        }
+        let (shares, splits) = match config.folds {
+            0 => (fractions.to_vec(), SPLITS.to_vec()),
+            1 => return Err(cannot("split.folds is 1; one fold leaves nothing to train on".into())),
+            folds if config.fold >= folds => {
+                return Err(cannot(format!("split.fold {} of {folds} folds, which count from 0", config.fold)));
+            }
+            folds => {
+                let mut shares = vec![(1.0 - fractions[2]) / folds as f64; folds];
+                let mut splits = vec![Split::Train; folds];
+                splits[config.fold] = Split::Val;
+                shares.push(fractions[2]);
+                splits.push(Split::Test);
+                (shares, splits)
+            }
+        };
+        let used = shares.iter().filter(|&&share| share > 0.0).count();
+        if groups.images.len() < used {
+            return Err(cannot(format!("{} groups for {used} parts; a group is never split", groups.images.len())));
+        }
+        Ok(Self { wanted: apportion(&shares, groups.pixels.len()), splits })
+    }
+}
+
+/// `total` images by shares, rounded so that they sum up (largest remainder); each share above 0 gets one.
+fn apportion(shares: &[f64], total: usize) -> Vec<usize> {
+    let exact: Vec<f64> = shares.iter().map(|share| share * total as f64).collect();
+    let mut wanted: Vec<usize> = exact.iter().map(|images| images.floor() as usize).collect();
+    let mut by_remainder: Vec<usize> = (0..shares.len()).filter(|&part| shares[part] > 0.0).collect();
+    by_remainder.sort_by(|&a, &b| exact[b].fract().total_cmp(&exact[a].fract()));
+    let missing = total.saturating_sub(wanted.iter().sum());
+    by_remainder.into_iter().cycle().take(missing).for_each(|part| wanted[part] += 1);
+    for part in 0..shares.len() {
+        if shares[part] > 0.0 && wanted[part] == 0 {
+            let largest = (0..shares.len()).max_by_key(|&other| wanted[other]).unwrap_or(0);
+            wanted[largest] -= 1;
+            wanted[part] = 1;
+        }
+    }
+    wanted
+}
+
+/// Groups in an order drawn from the seed, each to the part that lacks most images; none stays empty that wants any.
+pub(super) fn random(groups: &Groups, parts: &Parts, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..groups.images.len()).collect();
     order.shuffle(&mut seed::generator(seed, "split", &[]));
-    let mut dealt = vec![0; order.len()];
-    let mut given = [0usize; 3];
-    for (done, &group) in order.iter().enumerate() {
-        let lacking = |split: usize| wanted[split] as i64 - given[split] as i64;
-        let empty = |split: usize| wanted[split] > 0 && given[split] == 0;
-        let empties = (0..SPLITS.len()).filter(|&split| empty(split)).count();
-        let last_chance = order.len() - done <= empties;
-        let candidates = (0..SPLITS.len()).filter(|&split| !last_chance || empty(split));
+    let mut dealing = Dealing::new(parts, groups);
+    for group in order {
         // Of equals the first, so that ties do not depend on the iterator.
-        let split = candidates.min_by_key(|&split| -lacking(split)).unwrap_or(0);
-        dealt[group] = split;
-        given[split] += groups.images[group].len();
+        let part = dealing.open().into_iter().min_by_key(|&part| -dealing.lacking(part)).unwrap_or(0);
+        dealing.give(group, part);
     }
-    dealt
+    dealing.dealt
+}
+
+/// Groups being dealt out one by one.
+pub(super) struct Dealing<'a> {
+    parts: &'a Parts,
+    groups: &'a Groups,
+    given: Vec<usize>,
+    left: usize,
+    /// The part of each group; 0 while it is not dealt.
+    pub(super) dealt: Vec<usize>,
+}
+
+impl<'a> Dealing<'a> {
+    pub(super) fn new(parts: &'a Parts, groups: &'a Groups) -> Self {
+        let left = groups.images.len();
+        Self { parts, groups, given: vec![0; parts.wanted.len()], left, dealt: vec![0; left] }
+    }
+
+    /// Images that a part still lacks; below 0 if it has too many.
+    pub(super) fn lacking(&self, part: usize) -> i64 {
+        self.parts.wanted[part] as i64 - self.given[part] as i64
+    }
+
+    /// The parts that may get the next group: those that lack images, or those that have none yet once there are no
+    /// more groups than such parts.
+    pub(super) fn open(&self) -> Vec<usize> {
+        let wanting = (0..self.given.len()).filter(|&part| self.parts.wanted[part] > 0);
+        let empty: Vec<usize> = wanting.clone().filter(|&part| self.given[part] == 0).collect();
+        if self.left <= empty.len() {
+            return empty;
+        }
+        let lacking: Vec<usize> = wanting.clone().filter(|&part| self.lacking(part) > 0).collect();
+        if lacking.is_empty() { wanting.collect() } else { lacking }
+    }
+
+    pub(super) fn give(&mut self, group: usize, part: usize) {
+        self.dealt[group] = part;
+        self.given[part] += self.groups.images[group].len();
+        self.left -= 1;
+    }
 }

@@ -2,6 +2,8 @@
 
 mod deal;
 mod file;
+mod iterative;
+mod labels;
 mod stratified;
 
 use std::{collections::BTreeMap, path::Path};
@@ -12,6 +14,8 @@ use super::{
     dataset::Dataset,
     error::{Cause, DataError, DataErrors, Problems},
 };
+
+use deal::Parts;
 
 /// The three uses of an image, in the order of fractions.
 const SPLITS: [Split; 3] = [Split::Train, Split::Val, Split::Test];
@@ -26,13 +30,12 @@ pub fn assign(dataset: &Dataset, config: &SplitConfig) -> Result<Vec<Split>, Dat
     let splits = match config.strategy {
         SplitStrategy::File => file::assign(dataset, config)?,
         strategy => {
-            let wanted = deal::wanted(config, &groups)?;
-            let dealt = deal::random(&groups, wanted, config.seed);
+            let parts = Parts::of(config, &groups)?;
             let dealt = match strategy {
-                SplitStrategy::Stratified => stratified::improve(&groups, wanted, dealt, config.seed),
-                _ => dealt,
+                SplitStrategy::Stratified => stratified::deal(&groups, &parts, config.seed),
+                _ => deal::random(&groups, &parts, config.seed),
             };
-            groups.spread(&dealt)
+            groups.spread(&dealt, &parts)
         }
     };
     check_classes(dataset, config, &splits)?;
@@ -58,11 +61,11 @@ impl Groups {
         Self { images: images.into_values().collect(), pixels }
     }
 
-    /// From one split a group to one split an image.
-    fn spread(&self, dealt: &[usize]) -> Vec<Split> {
+    /// From one part a group to one split an image.
+    fn spread(&self, dealt: &[usize], parts: &Parts) -> Vec<Split> {
         let mut splits = vec![Split::Train; self.pixels.len()];
-        for (images, &split) in self.images.iter().zip(dealt) {
-            images.iter().for_each(|&image| splits[image] = SPLITS[split]);
+        for (images, &part) in self.images.iter().zip(dealt) {
+            images.iter().for_each(|&image| splits[image] = parts.splits[part]);
         }
         splits
     }

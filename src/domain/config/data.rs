@@ -31,6 +31,13 @@ pub struct DataConfig {
     pub image_name: String,
     /// The mask's file name without extension, with `{stem}` for what names the image.
     pub mask_name: String,
+    /// How the masks lie in their folder.
+    pub mask_layout: MaskLayout,
+    /// Whether every mask value above 0 is an object (instance ids): the one class that is not the background.
+    pub instances: bool,
+    /// A CSV file that says which mask belongs to which image, in place of their names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<Pairs>,
     /// How far a mask's colour may lie from a class's colour, per channel, 0 to 255.
     pub color_tolerance: u8,
     /// The mask value that no figure counts and no loss sees.
@@ -55,6 +62,9 @@ impl Default for DataConfig {
             normalize: Normalize::Image,
             image_name: "{stem}".into(),
             mask_name: "{stem}".into(),
+            mask_layout: MaskLayout::File,
+            instances: false,
+            pairs: None,
             color_tolerance: 0,
             ignore_index: None,
             groups: None,
@@ -88,6 +98,18 @@ pub struct Groups {
     pub group: String,
 }
 
+/// A CSV file that says which mask belongs to which image. Images that it does not name are left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pairs {
+    /// The CSV file.
+    pub file: PathBuf,
+    /// Its column of images, relative to `data.images`.
+    pub image: String,
+    /// Its column of masks, relative to `data.masks`.
+    pub mask: String,
+}
+
 /// `[height, width]` in pixels; a single number in the sweep file means a square.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "SizeText", into = "SizeText")]
@@ -115,6 +137,17 @@ impl From<InputSize> for SizeText {
     }
 }
 
+choice! {
+    /// How the masks lie in their folder.
+    MaskLayout {
+        /// A file an image.
+        #[default] File,
+        /// A folder a class, named as the class, with a mask an image: what is not 0 is the class.
+        ClassFolders,
+        /// A folder an image, named as the image, with a mask an object: what is not 0 in any of them is an object.
+        ObjectFolders,
+    }
+}
 choice! {
     /// How an image becomes `input_size`.
     InputMode {
@@ -158,6 +191,10 @@ pub struct SplitConfig {
     /// For `strategy = "file"`: a CSV with the columns image and split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
+    /// Folds that the images beside test are dealt into; 0: none, `fractions` decide about val.
+    pub folds: usize,
+    /// The fold that validates, from 0; the others train.
+    pub fold: usize,
     /// Accept a split whose val or test lacks a class.
     pub allow_missing_class: bool,
 }
@@ -169,6 +206,8 @@ impl Default for SplitConfig {
             strategy: SplitStrategy::Stratified,
             seed: 0,
             file: None,
+            folds: 0,
+            fold: 0,
             allow_missing_class: false,
         }
     }

@@ -1,60 +1,43 @@
-//! Numeric kernels over plain slices: no burn in here. Every result is the same on any number of threads, because
-//! work is cut into pieces by the shapes alone and partial sums are added in a fixed order.
+//! Processor kernels of the U-Net, on slices of `f32`.
 //!
-//! | file | does |
-//! | --- | --- |
-//! | `conv` | "same" convolution, stride 1: forward, gradients of input and weights |
-//! | `norm` | batch norm over batch and space: forward, and backward through it and the ReLU before it |
-//! | `resample` | 2×2 max pooling, nearest upsampling, concatenation along channels |
+//! Feature maps are channels last, `[batch, height, width, channels]` ([`layout`] converts); weights are
+//! `[outputs, inputs, kernel, kernel]`. All results are the same bytes at any number of threads.
+//! Outputs come from [`pool`]; give them back when done.
 //!
-//! Maps are laid out [batch, channels, height, width].
+//! - [`Conv`], [`UpConv`]: the convolutions; [`Convolution`] is what both can do, batch-norm blocks included.
+//! - [`MaxPool`], [`Adam`].
+//! - Inside: `gather` and `outer` drive the two inner loops of `micro` over bands of rows (`patch`) and packed
+//!   weights (`pack`); `simd` and `isa` are the vectors and the choice among them.
+#![expect(clippy::needless_range_loop, reason = "lanes and taps are named by their index in several arrays at once")]
 
-pub mod conv;
-pub mod norm;
-pub mod resample;
+mod adam;
+mod block;
+mod conv;
+mod gather;
+mod isa;
+pub mod layout;
+mod lines;
+mod max_pool;
+mod micro;
+mod norm;
+mod outer;
+mod pack;
+mod patch;
+pub mod pool;
+#[cfg(test)]
+mod reference;
+mod simd;
+#[cfg(test)]
+mod tests;
+mod transpose;
+mod up;
+mod winograd;
 
-/// Extent of a map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
-    /// Images.
-    pub batch: usize,
-    /// Feature channels.
-    pub channels: usize,
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-}
-
-impl Extent {
-    /// Pixels of one channel.
-    pub fn plane(self) -> usize {
-        self.height * self.width
-    }
-
-    /// Values of one image.
-    pub fn image(self) -> usize {
-        self.channels * self.plane()
-    }
-
-    /// Values of the whole map.
-    pub fn len(self) -> usize {
-        self.batch * self.image()
-    }
-
-    /// The same batch and space with another number of channels.
-    pub fn with_channels(self, channels: usize) -> Self {
-        Self { channels, ..self }
-    }
-}
-
-/// A sum in sixteen lanes: quick, and the same wherever it runs.
-pub(crate) fn sum(values: &[f32]) -> f32 {
-    let mut lanes = [0f32; 16];
-    for chunk in values.chunks(16) {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane += value;
-        }
-    }
-    lanes.iter().sum()
-}
+pub use adam::Adam;
+pub use block::{BlockGradients, BlockOutput, BlockSaved, BlockWeights, ConvGradients, Convolution, fold_norm};
+pub use conv::Conv;
+pub use gather::Finish;
+pub use isa::Isa;
+pub use max_pool::MaxPool;
+pub use patch::Sources;
+pub use up::UpConv;

@@ -1,14 +1,12 @@
-//! The operations on the CPU backend, by `kernels`. Maps are [batch, channels, height, width].
-
-use std::borrow::Cow;
+//! The operations on the CPU backend, by `kernels`. Maps are channels last: [batch, height, width, channels].
 
 use burn::{backend::Flex, prelude::*, tensor::TensorPrimitive};
 use burn_flex::FlexTensor;
 
-use super::{BlockOutput, BlockWeights, ConvOps, EPSILON, Source};
-use crate::model::kernels::{Extent, conv, norm, resample};
+use super::{AdamStep, BlockOutput, BlockWeights, ConvOps, EPSILON, Source, pooled};
+use crate::model::kernels::{self, BlockSaved, Conv, Convolution, Isa, MaxPool, Sources, UpConv, layout};
 
-/// The source of a block as primitives, joined or upsampled only when it is read.
+/// The source of a block as primitives.
 #[derive(Clone, Debug)]
 pub(super) enum Input {
     Map(FlexTensor),
@@ -42,51 +40,79 @@ pub(super) struct Gradients {
     pub beta: FlexTensor,
 }
 
+/// The shape of a convolution that reads an [`Input`].
+enum Kernel {
+    Plain(Conv),
+    Up(UpConv),
+}
+
 impl Input {
-    fn extent(&self) -> Extent {
+    fn kernel(&self, weight: &FlexTensor) -> Kernel {
+        let [outputs, _, kernel, _] = sides(weight);
+        let isa = Isa::best();
         match self {
-            Self::Map(x) => extent(x),
-            Self::Joined(a, b) => extent(a).with_channels(extent(a).channels + extent(b).channels),
             Self::Upsampled(x) => {
-                let small = extent(x);
-                Extent { height: 2 * small.height, width: 2 * small.width, ..small }
+                let [batch, height, width, inputs] = sides(x);
+                Kernel::Up(UpConv { batch, height, width, inputs, outputs, isa })
+            }
+            Self::Map(x) => Kernel::Plain(conv(x, 0, outputs, kernel)),
+            Self::Joined(a, b) => Kernel::Plain(conv(a, sides(b)[3], outputs, kernel)),
+        }
+    }
+
+    fn sources(&self) -> Sources<'_> {
+        match self {
+            Self::Map(x) | Self::Upsampled(x) => [slice(x), &[]],
+            Self::Joined(a, b) => [slice(a), slice(b)],
+        }
+    }
+
+    /// Extent of the block's output.
+    fn extent(&self, outputs: usize) -> [usize; 4] {
+        match self {
+            Self::Map(x) | Self::Joined(x, _) => {
+                let [batch, height, width, _] = sides(x);
+                [batch, height, width, outputs]
+            }
+            Self::Upsampled(x) => {
+                let [batch, height, width, _] = sides(x);
+                [batch, 2 * height, 2 * width, outputs]
             }
         }
     }
 
-    fn values(&self) -> Cow<'_, [f32]> {
+    fn shapes(&self) -> Vec<[usize; 4]> {
         match self {
-            Self::Map(x) => slice(x).into(),
-            Self::Joined(a, b) => resample::concat(slice(a), extent(a), slice(b), extent(b)).into(),
-            Self::Upsampled(x) => resample::upsample(slice(x), extent(x)).into(),
+            Self::Map(x) | Self::Upsampled(x) => vec![sides(x)],
+            Self::Joined(a, b) => vec![sides(a), sides(b)],
         }
     }
+}
 
-    /// From the gradient of what is read to those of the sources.
-    fn split(&self, g: Vec<f32>) -> Vec<FlexTensor> {
-        match self {
-            Self::Map(_) => vec![map(g, self.extent())],
-            Self::Joined(a, b) => {
-                let (ga, gb) = resample::split(&g, self.extent(), extent(a).channels);
-                vec![map(ga, extent(a)), map(gb, extent(b))]
-            }
-            Self::Upsampled(x) => vec![map(resample::upsample_gradient(&g, self.extent()), extent(x))],
-        }
-    }
+/// A convolution over `x` and a second map with `more` channels.
+fn conv(x: &FlexTensor, more: usize, outputs: usize, kernel: usize) -> Conv {
+    let [batch, height, width, channels] = sides(x);
+    Conv { batch, height, width, inputs: [channels, more], outputs, kernel, isa: Isa::best() }
 }
 
 /// The block's output and what its backward pass needs.
 pub(super) fn block(input: &Input, weights: &Weights) -> (FlexTensor, Saved) {
-    let [outputs, _, side, _] = sides(&weights.weight);
-    let x = input.values();
-    let out = input.extent().with_channels(outputs);
-    let y = conv::forward(&x, input.extent(), slice(&weights.weight), side, slice(&weights.bias), true, None);
-    let normalized = norm::forward(&y, out, slice(&weights.gamma), slice(&weights.beta), EPSILON);
-    let saved = Saved { y: map(y, out), mean: vector(normalized.mean), variance: vector(normalized.variance) };
-    (map(normalized.z, out), saved)
+    let parameters = kernels::BlockWeights {
+        weight: slice(&weights.weight),
+        bias: slice(&weights.bias),
+        gamma: slice(&weights.gamma),
+        beta: slice(&weights.beta),
+    };
+    let output = match input.kernel(&weights.weight) {
+        Kernel::Plain(conv) => conv.block_forward(input.sources(), parameters, EPSILON),
+        Kernel::Up(conv) => conv.block_forward(input.sources(), parameters, EPSILON),
+    };
+    let extent = input.extent(output.mean.len());
+    let saved = Saved { y: pooled::tensor(output.y, extent), mean: vector(output.mean), variance: vector(output.var) };
+    (pooled::tensor(output.z, extent), saved)
 }
 
-/// `g` is the gradient of the block's output; it is overwritten when nothing else holds it.
+/// `g` is the gradient of the block's output; its memory is used up when nothing else holds it.
 pub(super) fn block_backward(
     input: &Input,
     weights: &Weights,
@@ -94,60 +120,76 @@ pub(super) fn block_backward(
     g: FlexTensor,
     need_input: bool,
 ) -> Gradients {
-    let [outputs, _, side, _] = sides(&weights.weight);
-    let out = input.extent().with_channels(outputs);
-    let mut g = contiguous(g);
-    let channels = norm::backward(
-        slice(&saved.y),
-        out,
-        slice(&weights.gamma),
-        slice(&saved.mean),
-        slice(&saved.variance),
-        EPSILON,
-        g.storage_mut::<f32>(),
-    );
-    let weight = conv::weight_gradient(&input.values(), input.extent(), slice(&g), outputs, side);
+    let kept = BlockSaved {
+        y: slice(&saved.y),
+        mean: slice(&saved.mean),
+        var: slice(&saved.variance),
+        gamma: slice(&weights.gamma),
+        epsilon: EPSILON,
+    };
+    let (sources, weight, g) = (input.sources(), slice(&weights.weight), pooled::values(contiguous(g)));
+    let found = match input.kernel(&weights.weight) {
+        Kernel::Plain(conv) => conv.block_backward(sources, weight, kept, g, need_input),
+        Kernel::Up(conv) => conv.block_backward(sources, weight, kept, g, need_input),
+    };
     let sources = if need_input {
-        input.split(conv::input_gradient(slice(&g), out, slice(&weights.weight), side))
+        found.conv.input.into_iter().zip(input.shapes()).map(|(g, shape)| pooled::tensor(g, shape)).collect()
     } else {
         Vec::new()
     };
     Gradients {
         sources,
-        weight: FlexTensor::from_data(TensorData::new(weight, sides(&weights.weight))),
-        bias: vector(channels.bias),
-        gamma: vector(channels.gamma),
-        beta: vector(channels.beta),
+        weight: pooled::tensor(found.conv.weight, sides(&weights.weight)),
+        bias: vector(found.conv.bias),
+        gamma: vector(found.gamma),
+        beta: vector(found.beta),
     }
 }
 
+pub(super) fn enter(x: &FlexTensor) -> FlexTensor {
+    let [batch, channels, height, width] = sides(x);
+    pooled::tensor(layout::to_channels_last(slice(x), channels, height * width), [batch, height, width, channels])
+}
+
 pub(super) fn pool(x: &FlexTensor) -> FlexTensor {
-    let extent = extent(x);
-    map(resample::pool(slice(x), extent), Extent { height: extent.height / 2, width: extent.width / 2, ..extent })
+    let [batch, height, width, channels] = sides(x);
+    pooled::tensor(max_pool(x).forward(slice(x)), [batch, height / 2, width / 2, channels])
 }
 
 pub(super) fn pool_backward(x: &FlexTensor, y: &FlexTensor, g: FlexTensor) -> FlexTensor {
-    map(resample::pool_gradient(slice(x), extent(x), slice(y), slice(&contiguous(g))), extent(x))
+    pooled::tensor(max_pool(x).backward(slice(x), slice(y), slice(&contiguous(g))), sides(x))
 }
 
+fn max_pool(x: &FlexTensor) -> MaxPool {
+    let [batch, height, width, channels] = sides(x);
+    MaxPool { batch, height, width, channels, isa: Isa::best() }
+}
+
+/// Logits [batch, classes, height, width].
 pub(super) fn head(x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor) -> FlexTensor {
-    let [outputs, _, side, _] = sides(weight);
-    let out = conv::forward(slice(x), extent(x), slice(weight), side, slice(bias), false, None);
-    map(out, extent(x).with_channels(outputs))
+    let [classes, _, kernel, _] = sides(weight);
+    let [batch, height, width, _] = sides(x);
+    let logits = conv(x, 0, classes, kernel).forward([slice(x), &[]], slice(weight), slice(bias), false);
+    let first = layout::to_channels_first(&logits, classes, height * width);
+    kernels::pool::give(logits);
+    pooled::tensor(first, [batch, classes, height, width])
 }
 
 /// Gradients of the map, the weights and the bias.
 pub(super) fn head_backward(x: &FlexTensor, weight: &FlexTensor, g: FlexTensor) -> [FlexTensor; 3] {
-    let [outputs, _, side, _] = sides(weight);
-    let g = contiguous(g);
-    let planes: Vec<f32> = slice(&g).chunks(extent(x).plane()).map(crate::model::kernels::sum).collect();
-    let bias = (0..outputs).map(|c| planes.iter().skip(c).step_by(outputs).sum()).collect();
-    let dw = conv::weight_gradient(slice(x), extent(x), slice(&g), outputs, side);
-    let dx = conv::input_gradient(slice(&g), extent(x).with_channels(outputs), slice(weight), side);
-    [map(dx, extent(x)), FlexTensor::from_data(TensorData::new(dw, sides(weight))), vector(bias)]
+    let [classes, _, kernel, _] = sides(weight);
+    let [_, height, width, _] = sides(x);
+    let g = layout::to_channels_last(slice(&contiguous(g)), classes, height * width);
+    let found = conv(x, 0, classes, kernel).backward([slice(x), &[]], slice(weight), None, g, true);
+    let [dx, _] = found.input;
+    [pooled::tensor(dx, sides(x)), pooled::tensor(found.weight, sides(weight)), vector(found.bias)]
 }
 
 impl ConvOps for Flex {
+    fn enter(x: Tensor<Self, 4>) -> Tensor<Self, 4> {
+        wrap(enter(&primitive(x)))
+    }
+
     fn block(source: Source<Self>, weights: BlockWeights<Self>) -> BlockOutput<Self> {
         let (z, saved) = block(&input(source), &unwrap(weights));
         BlockOutput { map: wrap(z), mean: wrap(saved.mean), variance: wrap(saved.variance) }
@@ -155,12 +197,13 @@ impl ConvOps for Flex {
 
     fn block_folded(source: Source<Self>, weights: BlockWeights<Self>) -> Tensor<Self, 4> {
         let (input, weights) = (input(source), unwrap(weights));
-        let [outputs, _, side, _] = sides(&weights.weight);
-        let affine = Some((slice(&weights.gamma), slice(&weights.beta)));
-        let extent = input.extent();
-        let z =
-            conv::forward(&input.values(), extent, slice(&weights.weight), side, slice(&weights.bias), true, affine);
-        wrap(map(z, extent.with_channels(outputs)))
+        let (weight, bias) = (slice(&weights.weight), slice(&weights.bias));
+        let (scale, shift) = (slice(&weights.gamma), slice(&weights.beta));
+        let z = match input.kernel(&weights.weight) {
+            Kernel::Plain(conv) => conv.forward_affine(input.sources(), weight, bias, scale, shift),
+            Kernel::Up(conv) => conv.forward_affine(input.sources(), weight, bias, scale, shift),
+        };
+        wrap(pooled::tensor(z, input.extent(bias.len())))
     }
 
     fn pool(x: Tensor<Self, 4>) -> Tensor<Self, 4> {
@@ -169,6 +212,24 @@ impl ConvOps for Flex {
 
     fn head(x: Tensor<Self, 4>, weight: Tensor<Self, 4>, bias: Tensor<Self, 1>) -> Tensor<Self, 4> {
         wrap(head(&primitive(x), &primitive(weight), &primitive(bias)))
+    }
+
+    fn adam(
+        step: AdamStep,
+        value: Tensor<Self, 1>,
+        g: Tensor<Self, 1>,
+        moments: [Tensor<Self, 1>; 2],
+    ) -> (Tensor<Self, 1>, [Tensor<Self, 1>; 2]) {
+        let adam = kernels::Adam {
+            learning_rate: step.rate as f32,
+            betas: (step.betas[0] as f32, step.betas[1] as f32),
+            epsilon: step.epsilon as f32,
+            weight_decay: step.weight_decay as f32,
+            step: i32::try_from(step.step).unwrap_or(i32::MAX),
+        };
+        let (mut value, g, [mut first, mut second]) = (primitive(value), primitive(g), moments.map(primitive));
+        adam.update(Isa::best(), value.storage_mut(), slice(&g), first.storage_mut(), second.storage_mut());
+        (wrap(value), [wrap(first), wrap(second)])
     }
 }
 
@@ -209,16 +270,6 @@ fn slice(x: &FlexTensor) -> &[f32] {
 fn sides(x: &FlexTensor) -> [usize; 4] {
     let shape = x.layout().shape();
     [shape[0], shape[1], shape[2], shape[3]]
-}
-
-fn extent(x: &FlexTensor) -> Extent {
-    let [batch, channels, height, width] = sides(x);
-    Extent { batch, channels, height, width }
-}
-
-fn map(values: Vec<f32>, extent: Extent) -> FlexTensor {
-    let Extent { batch, channels, height, width } = extent;
-    FlexTensor::from_data(TensorData::new(values, [batch, channels, height, width]))
 }
 
 fn vector(values: Vec<f32>) -> FlexTensor {

@@ -7,6 +7,7 @@
 
 mod autodiff;
 mod flex;
+mod pooled;
 pub mod stock;
 
 use burn::prelude::*;
@@ -49,6 +50,21 @@ pub struct BlockOutput<B: Backend> {
 /// Added to a variance before its root is taken (PyTorch's default).
 pub const EPSILON: f32 = 1e-5;
 
+/// One update by Adam or AdamW.
+#[derive(Clone, Copy, Debug)]
+pub struct AdamStep {
+    /// Step size.
+    pub rate: f64,
+    /// Decays of the mean gradient and of the mean squared gradient.
+    pub betas: [f64; 2],
+    /// Added to the root of the mean squared gradient.
+    pub epsilon: f64,
+    /// Decoupled: each step shrinks the values by `rate` times this.
+    pub weight_decay: f64,
+    /// Updates made, this one included.
+    pub step: u64,
+}
+
 /// Operations of the network; implement it without a body to use a backend's stock ones.
 pub trait ConvOps: Backend {
     /// From [batch, channels, height, width] to a feature map; no gradient flows back.
@@ -74,6 +90,16 @@ pub trait ConvOps: Backend {
     /// 1×1 convolution of a feature map to logits [batch, classes, height, width].
     fn head(x: Tensor<Self, 4>, weight: Tensor<Self, 4>, bias: Tensor<Self, 1>) -> Tensor<Self, 4> {
         stock::head(x, weight, bias)
+    }
+
+    /// Flat values after an update by gradient `g`, and the moved moments (first, second).
+    fn adam(
+        step: AdamStep,
+        value: Tensor<Self, 1>,
+        g: Tensor<Self, 1>,
+        moments: [Tensor<Self, 1>; 2],
+    ) -> (Tensor<Self, 1>, [Tensor<Self, 1>; 2]) {
+        stock::adam(step, value, g, moments)
     }
 }
 

@@ -10,7 +10,7 @@ use burn::{
     },
 };
 
-use super::{BlockOutput, BlockWeights, EPSILON, Source};
+use super::{AdamStep, BlockOutput, BlockWeights, EPSILON, Source};
 
 /// See [`super::ConvOps::block`].
 pub fn block<B: Backend>(source: Source<B>, weights: BlockWeights<B>) -> BlockOutput<B> {
@@ -39,6 +39,22 @@ pub fn pool<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
 /// See [`super::ConvOps::head`].
 pub fn head<B: Backend>(x: Tensor<B, 4>, weight: Tensor<B, 4>, bias: Tensor<B, 1>) -> Tensor<B, 4> {
     convolve(x, weight, bias)
+}
+
+/// See [`super::ConvOps::adam`].
+pub fn adam<B: Backend>(
+    step: AdamStep,
+    value: Tensor<B, 1>,
+    g: Tensor<B, 1>,
+    [first, second]: [Tensor<B, 1>; 2],
+) -> (Tensor<B, 1>, [Tensor<B, 1>; 2]) {
+    let [decay, square_decay] = step.betas;
+    let first = first * decay + g.clone() * (1.0 - decay);
+    let second = second * square_decay + g.clone() * g * (1.0 - square_decay);
+    let corrected = |decay: f64| 1.0 - decay.powf(step.step as f64);
+    let root = (second.clone() / corrected(square_decay)).sqrt() + step.epsilon;
+    let kept = value * (1.0 - step.rate * step.weight_decay);
+    (kept - first.clone() / root * (step.rate / corrected(decay)), [first, second])
 }
 
 fn read<B: Backend>(source: Source<B>) -> Tensor<B, 4> {

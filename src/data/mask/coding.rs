@@ -1,34 +1,48 @@
-//! Masks: from a file's samples to class indices.
+//! How a mask's samples spell class indices: by value, by colour, or by being there at all.
 
 use std::collections::BTreeMap;
 
-use crate::domain::DataConfig;
+use crate::domain::{DataConfig, MaskLayout};
 
 use super::{
-    error::Cause,
-    raster::{Raster, Samples},
+    super::{
+        error::Cause,
+        raster::{Raster, Samples},
+    },
+    IGNORED,
+    tally::Tally,
 };
-
-/// The label of a pixel that no figure counts and no loss sees.
-pub const IGNORED: u8 = 255;
-
-/// Values or colours listed in an error; the rest is counted.
-const LISTED: usize = 12;
 
 type Color = [u8; 3];
 
 /// How a mask spells its classes.
 #[derive(Clone, Debug)]
-pub(super) enum Coding {
+pub(in crate::data) enum Coding {
     /// By value: index masks and grey-coded ones.
     Values { labels: BTreeMap<i64, u8> },
     /// By colour, each channel within `tolerance`.
     Colors { classes: Vec<(Color, u8, String)>, tolerance: u8 },
+    /// What is not 0 is an object: instance ids and masks of one object.
+    Objects { absent: u8, present: u8, ignored: Option<f64> },
+    /// What is not 0 in a class's mask is that class; `fill` is what no mask claims.
+    Layers { labels: Vec<u8>, fill: Option<u8> },
 }
 
 impl Coding {
     /// The coding that the classes declare; `trained_as[i]` is the index that declared class `i` becomes.
-    pub(super) fn new(config: &DataConfig, trained_as: &[u8]) -> Result<Self, String> {
+    pub(in crate::data) fn new(config: &DataConfig, trained_as: &[u8]) -> Result<Self, String> {
+        let declared = |name: &String| config.classes.iter().position(|class| class.name == *name);
+        let background = config.background.as_ref().and_then(declared);
+        if config.mask_layout == MaskLayout::ClassFolders {
+            return Ok(Self::Layers { labels: trained_as.to_vec(), fill: background.map(|class| trained_as[class]) });
+        }
+        if config.instances || config.mask_layout == MaskLayout::ObjectFolders {
+            let &[first, second] = trained_as else {
+                return Err("masks of objects need two classes, the background and the objects".into());
+            };
+            let (absent, present) = if background == Some(1) { (second, first) } else { (first, second) };
+            return Ok(Self::Objects { absent, present, ignored: config.ignore_index.map(f64::from) });
+        }
         let colored = config.classes.iter().filter(|class| class.color.is_some()).count();
         if colored == 0 {
             return Self::values(config, trained_as);
@@ -67,8 +81,25 @@ impl Coding {
         match self {
             Self::Colors { classes, tolerance } => by_color(raster, classes, *tolerance),
             Self::Values { labels } => by_value(raster, labels),
+            Self::Objects { absent, present, ignored } => {
+                let label = |value: f64| match value {
+                    0.0 => *absent,
+                    value if Some(value) == *ignored => IGNORED,
+                    _ => *present,
+                };
+                Ok(strengths(raster).into_iter().map(label).collect())
+            }
+            Self::Layers { .. } => Err(Cause::NotAMask("it is one of several".into())),
         }
     }
+}
+
+/// The largest sample of each pixel, alpha left out: 0 where nothing is.
+pub(super) fn strengths(raster: &Raster) -> Vec<f64> {
+    let shown = if raster.channels < 3 { 1 } else { 3 };
+    let planes: Vec<Vec<f64>> = (0..shown).map(|c| raster.samples.plane(c, raster.channels)).collect();
+    let strongest = |i: usize| planes.iter().map(|plane| plane[i].abs()).fold(0.0, f64::max);
+    (0..raster.size[0] * raster.size[1]).map(strongest).collect()
 }
 
 fn by_value(raster: &Raster, labels: &BTreeMap<i64, u8>) -> Result<Vec<u8>, Cause> {
@@ -156,35 +187,6 @@ fn nearest(color: Color, classes: &[(Color, u8, String)]) -> (u8, u8, &str) {
         })
         .min_by_key(|(distance, ..)| *distance)
         .unwrap_or((u8::MAX, IGNORED, ""))
-}
-
-/// Counts of what stands for no class.
-struct Tally<T>(BTreeMap<T, u64>);
-
-impl<T> Default for Tally<T> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
-}
-
-impl<T: Ord + Copy> Tally<T> {
-    fn add(&mut self, value: T) {
-        *self.0.entry(value).or_insert(0) += 1;
-    }
-
-    /// `found` if nothing was counted, else the most frequent with their counts.
-    fn or<F>(self, found: F, cause: impl Fn(String) -> Cause, text: impl Fn(&T) -> String) -> Result<F, Cause> {
-        if self.0.is_empty() {
-            return Ok(found);
-        }
-        let mut by_count: Vec<(T, u64)> = self.0.into_iter().collect();
-        by_count.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
-        let listed: Vec<String> =
-            by_count.iter().take(LISTED).map(|(value, count)| format!("{} ({count} px)", text(value))).collect();
-        let rest = by_count.len().saturating_sub(LISTED);
-        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-        Err(cause(listed.join(", ") + &more))
-    }
 }
 
 fn parse_color(text: &str) -> Option<Color> {

@@ -1,0 +1,59 @@
+//! What the plan leaves to do, as the scheduler's jobs.
+
+use std::path::Path;
+
+use super::exit::Refusal;
+use crate::{
+    domain::{RunConfig, TrainerConfig, axis_text, substitute},
+    plan::{Plan, PlanEntry},
+    scheduler::{Demand, Job, Trainer},
+    spec::schema,
+};
+
+/// A job for each pending run, in the plan's order.
+pub fn of(plan: &Plan) -> Result<Vec<Job>, Refusal> {
+    let program =
+        std::env::current_exe().map_err(|e| Refusal::wrong(format!("failed to find this program's own file: {e}")))?;
+    let job = |entry: &PlanEntry| {
+        Ok(Job {
+            name: entry.planned.run.clone(),
+            run: plan.run_dir(entry),
+            cell: entry.planned.setting.clone(),
+            trainer: trainer(&program, entry)?,
+            demand: Some(demand(&entry.config)),
+        })
+    };
+    plan.pending().map(job).collect()
+}
+
+/// Whether the trainer of this sweep can use a GPU: what an outside one can do is not known, so it may.
+pub fn can_use_gpus(plan: &Plan) -> bool {
+    cfg!(feature = "cuda") || plan.entries.iter().any(|entry| entry.config.trainer.is_some())
+}
+
+fn trainer(program: &Path, entry: &PlanEntry) -> Result<Trainer, Refusal> {
+    let program = program.to_owned();
+    let Some(TrainerConfig { command, folder }) = &entry.config.trainer else {
+        return Ok(Trainer::BuiltIn { program });
+    };
+    let name = &entry.planned.run;
+    let settings = serde_json::to_value(&entry.config)
+        .map_err(|e| Refusal::wrong(format!("failed to write the settings of {name}: {e}")))?;
+    let value_of = |key: &str| {
+        let path = schema::full_name(key).replace('.', "/");
+        settings.pointer(&format!("/{path}")).map(axis_text)
+    };
+    let command = command.iter().map(|part| substitute(part, value_of)).collect::<Result<_, _>>();
+    let missing = |key| Refusal::wrong(format!("`trainer.command`: {{{key}}} has no value in {name}"));
+    Ok(Trainer::Outside { program, command: command.map_err(missing)?, folder: folder.clone() })
+}
+
+fn demand(config: &RunConfig) -> Demand {
+    let [height, width] = config.data.input_size.0;
+    Demand {
+        batch: config.train.batch_size,
+        pixels: height * width,
+        width: config.model.base_width,
+        depth: config.model.depth,
+    }
+}

@@ -1,0 +1,62 @@
+//! `retry`: queues failed runs again.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use super::{
+    console,
+    exit::Refusal,
+    sweep::{self, Standing},
+};
+use crate::{
+    domain::{RunState, StateRecord},
+    store::{Entry, Journal, SweepLock},
+};
+
+/// Arguments of `retry`.
+#[derive(Args)]
+#[command(after_help = "Example: sweepscope retry results/demo && sweepscope resume results/demo")]
+pub struct Arguments {
+    /// Folder of the sweep's results
+    results: PathBuf,
+    /// Runs to queue: names, their last eight digits, or a part that one run has; none: all that failed
+    runs: Vec<String>,
+}
+
+/// Sets failed runs back to new. What they recorded stays; they go on from their last checkpoint.
+pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
+    let (sweep, runs) = sweep::open(&arguments.results)?;
+    let chosen = choose(&runs, &arguments.runs)?;
+    if chosen.is_empty() {
+        console::answer("nothing to retry: no run failed\n");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let _lock = SweepLock::acquire(&sweep)?;
+    let mut journal = Journal::open(&sweep)?;
+    for run in &chosen {
+        let state = StateRecord { state: RunState::New, failure: None, process: None, ..run.state.clone() };
+        sweep.run(&run.planned.run).write_state(&state)?;
+        journal.add(&Entry::new("queued again by the user").run(&run.planned.run))?;
+    }
+    let (count, folder) = (console::count(chosen.len(), "run"), arguments.results.display());
+    console::answer(&format!("queued {count} again; next: sweepscope resume {folder}\n"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every wrong name is reported at once.
+fn choose<'a>(runs: &'a [Standing], names: &[String]) -> Result<Vec<&'a Standing>, Refusal> {
+    let has_failed = |run: &&Standing| run.state.state == RunState::Failed;
+    if names.is_empty() {
+        return Ok(runs.iter().filter(has_failed).collect());
+    }
+    let (mut chosen, mut problems) = (Vec::new(), Vec::new());
+    for name in names {
+        match sweep::find(runs, name) {
+            Ok(run) if has_failed(&run) => chosen.push(run),
+            Ok(run) => problems.push(format!("error: {} is {}, not failed", run.planned.run, run.state.state.name())),
+            Err(refusal) => problems.push(refusal.text),
+        }
+    }
+    if problems.is_empty() { Ok(chosen) } else { Err(Refusal { text: problems.join("\n"), ..Refusal::wrong("") }) }
+}

@@ -1,0 +1,202 @@
+//! `status`: one row a run: state, device, epoch, best score, time left, cause of failure.
+
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    thread,
+    time::Duration,
+};
+
+use ::console::Term;
+use clap::Args;
+use serde_json::json;
+
+use super::{
+    console,
+    exit::Refusal,
+    sweep::{self, Standing},
+    time_left::Pace,
+};
+use crate::{
+    domain::{Failure, RunState},
+    store::{Holder, Journal, SweepDir, SweepLock},
+};
+
+/// How often the view is drawn again.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Arguments of `status`.
+#[derive(Args)]
+#[command(after_help = "Example: sweepscope status results/demo --watch")]
+pub struct Arguments {
+    /// Folder of the sweep's results
+    results: PathBuf,
+    /// Keep showing it until the sweep is over
+    #[arg(short, long)]
+    watch: bool,
+    /// Machine-readable output
+    #[arg(long, conflicts_with = "watch")]
+    json: bool,
+}
+
+/// Shows a sweep, once or until it is over.
+pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
+    let view = View::read(&arguments.results)?;
+    if arguments.json {
+        console::answer(&format!("{:#}\n", view.to_json()));
+    } else if arguments.watch && std::io::stdout().is_terminal() {
+        watch(&arguments.results)?;
+    } else {
+        console::answer(&view.whole());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Draws over what was drawn before, line by line, so that nothing flickers.
+fn watch(folder: &Path) -> Result<(), Refusal> {
+    let terminal = Term::stdout();
+    loop {
+        let view = View::read(folder)?;
+        let over = view.holder.is_none();
+        let (height, width) = terminal.size();
+        let mut screen = String::from("\x1b[H");
+        for line in view.lines_for(usize::from(height).saturating_sub(1)) {
+            screen += &line.chars().take(usize::from(width).saturating_sub(1)).collect::<String>();
+            screen += "\x1b[K\n";
+        }
+        screen += "\x1b[J";
+        if (&terminal).write_all(screen.as_bytes()).is_err() || over {
+            return Ok(());
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// A sweep as it stands.
+struct View {
+    sweep: SweepDir,
+    runs: Vec<Standing>,
+    holder: Option<Holder>,
+    devices: BTreeMap<String, String>,
+    pace: Pace,
+}
+
+impl View {
+    fn read(folder: &Path) -> Result<Self, Refusal> {
+        let (sweep, mut runs) = sweep::open(folder)?;
+        let holder = SweepLock::holder(&sweep);
+        if holder.is_none() {
+            // A worker ends with its scheduler, whatever the state says that it last wrote.
+            for run in runs.iter_mut().filter(|run| run.state.state == RunState::Running) {
+                run.state.state = RunState::Stopped;
+            }
+        }
+        let running = runs.iter().any(|run| run.state.state == RunState::Running);
+        let devices = if running { devices_of(&sweep)? } else { BTreeMap::new() };
+        let pace = Pace::read(&sweep, &runs);
+        Ok(Self { sweep, runs, holder, devices, pace })
+    }
+
+    fn count(&self, state: RunState) -> usize {
+        self.runs.iter().filter(|run| run.state.state == state).count()
+    }
+
+    fn summary(&self) -> String {
+        let states =
+            [RunState::Completed, RunState::Running, RunState::Stopped, RunState::Failed, RunState::New].into_iter();
+        let counts: Vec<String> = states
+            .map(|state| (state, self.count(state)))
+            .filter(|(_, count)| *count > 0)
+            .map(|(state, count)| format!("{count} {}", state.name()))
+            .collect();
+        let who = match &self.holder {
+            Some(holder) => format!("run by process {} on {}", holder.process.pid, holder.host),
+            None => "not running".to_owned(),
+        };
+        let left = self.pace.left_of_all(&self.runs, self.count(RunState::Running));
+        let left = left.map_or_else(String::new, |seconds| format!(", about {} left", console::duration(seconds)));
+        format!("{}: {} ({who}{left})", self.sweep.root().display(), counts.join(", "))
+    }
+
+    /// Everything, in the plan's order.
+    fn whole(&self) -> String {
+        let rows: Vec<_> = self.runs.iter().map(|run| self.row(run)).collect();
+        format!("{}{}\n", table(rows), self.summary())
+    }
+
+    /// What fits on a screen: first what is running, then what went wrong, then the rest.
+    fn lines_for(&self, height: usize) -> Vec<String> {
+        let rank = |run: &&Standing| match run.state.state {
+            RunState::Running => 0,
+            RunState::Failed => 1,
+            RunState::Stopped => 2,
+            RunState::New => 3,
+            RunState::Completed => 4,
+        };
+        let mut runs: Vec<&Standing> = self.runs.iter().collect();
+        runs.sort_by_key(rank);
+        let shown = height.saturating_sub(3).min(runs.len());
+        let mut lines = vec![self.summary()];
+        lines.extend(table(runs[..shown].iter().map(|run| self.row(run)).collect()).lines().map(str::to_owned));
+        if shown < runs.len() {
+            lines.push(format!("… and {}", console::count(runs.len() - shown, "more run")));
+        }
+        lines.truncate(height.max(1));
+        lines
+    }
+
+    /// The columns that matter most come first, so that a narrow terminal cuts the least.
+    fn row(&self, run: &Standing) -> Vec<String> {
+        let state = &run.state;
+        let epochs = self.pace.epochs_of(run).map_or(String::new(), |epochs| format!("/{epochs}"));
+        let best = state.best_score.map_or(String::new(), |score| format!("{score:.4} @ {}", state.best_epoch));
+        let left = self.pace.left(run).map_or(String::new(), console::duration);
+        vec![
+            state.state.name().to_owned(),
+            format!("{}{epochs}", state.epoch),
+            best,
+            left,
+            self.devices
+                .get(&run.planned.run)
+                .filter(|_| state.state == RunState::Running)
+                .cloned()
+                .unwrap_or_default(),
+            run.planned.run.clone(),
+            state.failure.as_ref().map_or(String::new(), Failure::to_string),
+        ]
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        let run = |run: &Standing| {
+            let state = &run.state;
+            json!({
+                "run": run.planned.run, "id": run.planned.id, "axes": run.planned.axes,
+                "state": state.state.name(), "device": self.devices.get(&run.planned.run),
+                "epoch": state.epoch, "epochs": self.pace.epochs_of(run), "checkpoint": state.checkpoint,
+                "best_epoch": (state.best_epoch > 0).then_some(state.best_epoch), "best_score": state.best_score,
+                "attempts": state.attempts, "seconds_left": self.pace.left(run),
+                "failure": state.failure.as_ref().map(|f| json!({ "kind": f.kind.name(), "message": f.message })),
+            })
+        };
+        let left = self.pace.left_of_all(&self.runs, self.count(RunState::Running));
+        json!({
+            "sweep": self.sweep.root(), "running": self.holder.is_some(),
+            "process": self.holder.as_ref().map(|holder| json!({ "pid": holder.process.pid, "host": holder.host })),
+            "seconds_left": left, "runs": self.runs.iter().map(run).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Where each run was last started.
+fn devices_of(sweep: &SweepDir) -> Result<BTreeMap<String, String>, Refusal> {
+    let started = Journal::read(sweep)?.into_iter().filter(|entry| entry.what == "started");
+    Ok(started.filter_map(|entry| Some((entry.run?, entry.device?))).collect())
+}
+
+fn table(mut rows: Vec<Vec<String>>) -> String {
+    let header = ["state", "epoch", "best", "left", "device", "run", "cause"];
+    rows.insert(0, header.map(str::to_owned).to_vec());
+    console::table(&rows, &[1])
+}

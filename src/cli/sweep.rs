@@ -1,0 +1,46 @@
+//! A sweep on disk, as the commands that look at one see it.
+
+use std::path::Path;
+
+use super::exit::Refusal;
+use crate::{
+    domain::StateRecord,
+    store::{PlannedRun, SweepDir},
+};
+
+/// A run of the plan and where it stands.
+pub struct Standing {
+    /// Name, identity, axes.
+    pub planned: PlannedRun,
+    /// What its state.json says.
+    pub state: StateRecord,
+}
+
+/// The sweep in that folder and its runs in the plan's order.
+pub fn open(folder: &Path) -> Result<(SweepDir, Vec<Standing>), Refusal> {
+    let sweep = SweepDir::new(folder);
+    let Some(plan) = PlannedRun::read_all(&sweep)? else {
+        let folder = folder.display();
+        return Err(Refusal::wrong(format!("{folder} holds no sweep; give a folder such as results/demo")));
+    };
+    let standing = |planned: PlannedRun| Ok(Standing { state: sweep.run(&planned.run).read_state()?, planned });
+    let runs = plan.into_iter().map(standing).collect::<Result<_, Refusal>>()?;
+    Ok((sweep, runs))
+}
+
+/// The run that `text` names: its whole name, the hex digits at its end, or a part that no other run has.
+pub fn find<'a>(runs: &'a [Standing], text: &str) -> Result<&'a Standing, Refusal> {
+    let text = text.trim_end_matches('/').rsplit('/').next().unwrap_or(text);
+    if let Some(run) = runs.iter().find(|run| run.planned.run == text || run.planned.id.short() == text) {
+        return Ok(run);
+    }
+    let mut like = runs.iter().filter(|run| run.planned.run.contains(text));
+    match (like.next(), like.count()) {
+        (Some(run), 0) => Ok(run),
+        (None, _) => Err(Refusal::wrong(format!("no run is called `{text}`; `sweepscope status` lists them"))),
+        (Some(run), others) => {
+            let name = &run.planned.run;
+            Err(Refusal::wrong(format!("`{text}` names {} runs, {name} among them; give more of it", others + 1)))
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! NVIDIA GPUs, as the driver's management library lists them. It is looked for when it is needed; no build needs it.
+
+use nvml_wrapper::{Device as NvmlDevice, Nvml, error::NvmlError};
+
+/// A GPU, or a part of one (MIG).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Gpu {
+    /// `GPU-…` or `MIG-…`.
+    pub(super) uuid: String,
+    /// The product's name.
+    pub(super) name: String,
+    pub(super) memory_mib: u64,
+    pub(super) free_mib: u64,
+}
+
+/// What a machine has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Gpus {
+    /// In the order of their PCI addresses; the parts of a divided GPU in its place.
+    pub(super) parts: Vec<Gpu>,
+    /// The whole GPUs' UUIDs in that order, as plain numbers in CUDA_VISIBLE_DEVICES count them.
+    pub(super) whole: Vec<String>,
+}
+
+/// Lists the GPUs.
+///
+/// # Errors
+/// With the reason in words if the library is missing or does not answer.
+pub(super) fn list() -> Result<Gpus, String> {
+    let nvml = Nvml::init().map_err(|e| match e {
+        NvmlError::LibloadingError(_) => "the NVIDIA driver's management library is not there".to_owned(),
+        other => format!("the NVIDIA driver's management library does not answer: {other}"),
+    })?;
+    let told = |e: NvmlError| format!("the NVIDIA driver's management library does not answer: {e}");
+    let mut gpus = Gpus::default();
+    for index in 0..nvml.device_count().map_err(told)? {
+        let device = nvml.device_by_index(index).map_err(told)?;
+        gpus.whole.push(device.uuid().map_err(told)?);
+        let parts: Vec<_> = (0..device.mig_device_count().unwrap_or(0))
+            .filter_map(|part| device.mig_device_by_index(part).ok())
+            .collect();
+        if parts.is_empty() {
+            gpus.parts.push(describe(&device).map_err(told)?);
+        }
+        for part in &parts {
+            gpus.parts.push(describe(part).map_err(told)?);
+        }
+    }
+    Ok(gpus)
+}
+
+/// Whether the GPU (or part of one) with this UUID, or this number, still answers.
+///
+/// # Errors
+/// With the reason in words if it does not.
+pub(super) fn check(visible: &str) -> Result<(), String> {
+    let nvml = Nvml::init().map_err(|e| e.to_string())?;
+    let device = match visible.parse() {
+        Ok(number) => nvml.device_by_index(number),
+        Err(_) => nvml.device_by_uuid(visible),
+    };
+    device.and_then(|device| device.memory_info()).map(drop).map_err(|e| format!("it does not answer: {e}"))
+}
+
+fn describe(device: &NvmlDevice<'_>) -> Result<Gpu, NvmlError> {
+    const MIB: u64 = 1 << 20;
+    let memory = device.memory_info()?;
+    Ok(Gpu { uuid: device.uuid()?, name: device.name()?, memory_mib: memory.total / MIB, free_mib: memory.free / MIB })
+}

@@ -1,0 +1,254 @@
+//! 3x3 convolution of many channels by Winograd's F(4x4, 3x3): 36 products where the plain way has 144.
+
+use super::gather::{Finish, depth_blocks};
+use super::isa::Isa;
+use super::lines::{Strides, Transform, transform};
+use super::micro::{Epilogue, Gather, Outer, SLACK, Segment, gather, outer};
+use super::outer::Sums;
+use super::pack::{Packed, Stored, panels};
+use super::patch::{Grid, Sources};
+use super::pool::{self, Scratch};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Values in a transformed tile.
+const TILE: usize = 36;
+/// Pixels along a side of an output tile.
+const SIDE: usize = 4;
+/// The most floats of partial sums of a weight gradient.
+const PARTIAL: usize = 1 << 20;
+
+/// The maps of a 3x3 "same" convolution.
+#[derive(Clone, Copy)]
+pub(super) struct Winograd<'a> {
+    pub isa: Isa,
+    pub batch: usize,
+    pub height: usize,
+    pub width: usize,
+    pub sources: Sources<'a>,
+    pub channels: [usize; 2],
+    pub outputs: usize,
+}
+
+impl Winograd<'_> {
+    /// Whether it applies, and pays: whole tiles and vectors, and enough pixels for the transformed weights.
+    pub fn suits(&self, kernel: usize) -> bool {
+        let whole = [self.height, self.width].iter().all(|n| n.is_multiple_of(SIDE));
+        let inputs = self.channels[0] + self.channels[1];
+        let vectors = [inputs, self.outputs].iter().all(|n| n.is_multiple_of(self.isa.lanes()));
+        kernel == 3 && whole && vectors && self.batch * self.height * self.width >= 512
+    }
+
+    fn inputs(&self) -> usize {
+        self.channels[0] + self.channels[1]
+    }
+
+    /// A grid pixel for each tile.
+    fn grid(&self) -> Grid {
+        let (height, width) = (self.height / SIDE, self.width / SIDE);
+        Grid { batch: self.batch, height, width, stride: SIDE, window: SIDE + 2, pad: 1 }
+    }
+
+    /// Rows of tiles in a band: more where channels are many, since all products' weights pass by for each band.
+    fn band_rows(&self) -> usize {
+        let tiles = (self.inputs() / 2).max(32);
+        (tiles / self.grid().width).clamp(1, self.grid().rows())
+    }
+
+    /// The output map, and what `each` says of every band of it, in order.
+    pub fn run<T: Send>(
+        &self,
+        stored: &Stored,
+        finish: &Finish,
+        each: impl Fn(&mut [f32]) -> T + Sync,
+    ) -> (Vec<f32>, Vec<T>) {
+        let weights = self.weights(stored);
+        let zeros = vec![0.0; self.outputs];
+        let epilogue = finish.bias.map(|_| Epilogue {
+            bias: finish.bias.unwrap_or(&zeros),
+            relu: finish.relu,
+            affine: finish.affine,
+        });
+        let rows = self.band_rows();
+        let row_len = SIDE * self.width * self.outputs;
+        let mut out = pool::take(self.batch * self.height * self.width * self.outputs);
+        let said = out
+            .par_chunks_mut(rows * row_len)
+            .enumerate()
+            .map(|(i, band)| {
+                self.band(i * rows..i * rows + band.len() / row_len, &weights, epilogue.as_ref(), band);
+                each(band)
+            })
+            .collect();
+        (out, said)
+    }
+
+    /// Transformed weights, `[panel][36][inputs][panel's columns]`.
+    fn weights(&self, stored: &Stored) -> Scratch {
+        let (inputs, lanes) = (self.inputs(), self.isa.lanes());
+        let plain = Packed::new(self.isa, 9 * inputs, stored);
+        let mut all = Scratch::new(TILE * inputs * self.outputs);
+        let mut rest: &mut [f32] = &mut all;
+        let mut parts = Vec::new();
+        for p in &plain.panels {
+            let (part, after) = rest.split_at_mut(TILE * inputs * p.vectors * lanes);
+            parts.push((p, part));
+            rest = after;
+        }
+        parts.into_par_iter().for_each(|(p, part)| {
+            let len = inputs * p.vectors * lanes;
+            let (from, to) = (Strides { row: 3 * len, column: len }, Strides { row: 6 * len, column: len });
+            transform(self.isa, Transform::Weight, (plain.panel(p, 0), from), (part, to), len, None);
+        });
+        all
+    }
+
+    /// The source's tiles of a band, `[tile][36][inputs]`.
+    fn source_tiles(&self, band: Range<usize>) -> Scratch {
+        let (grid, inputs) = (self.grid(), self.inputs());
+        let patch = grid.patch(self.sources, self.channels, band);
+        let tiles = patch.starts.len() * grid.width;
+        let mut all = Scratch::new(tiles * TILE * inputs + SLACK);
+        let from = Strides { row: grid.patch_width() * inputs, column: inputs };
+        let to = Strides { row: 6 * inputs, column: inputs };
+        let (body, slack) = all.split_at_mut(tiles * TILE * inputs);
+        slack.fill(0.0);
+        body.par_chunks_mut(TILE * inputs).enumerate().with_min_len(8).for_each(|(t, tile)| {
+            let start = patch.starts[t / grid.width] as usize + t % grid.width * SIDE * inputs;
+            transform(self.isa, Transform::Source, (&patch.data[start..], from), (tile, to), inputs, None);
+        });
+        all
+    }
+
+    fn band(&self, band: Range<usize>, weights: &[f32], epilogue: Option<&Epilogue>, out: &mut [f32]) {
+        let (width, inputs, outputs) = (self.grid().width, self.inputs(), self.outputs);
+        let tiles = band.len() * width;
+        let source = self.source_tiles(band);
+        let places: Vec<(u32, u32)> = (0..tiles).map(|t| ((t * TILE * inputs) as u32, t as u32)).collect();
+        let mut products = Scratch::new(TILE * tiles * outputs);
+        products.par_chunks_mut(tiles * outputs).enumerate().with_min_len(4).for_each(|(e, products)| {
+            let blocks = depth_blocks(&[Segment { offset: e * inputs, len: inputs }]);
+            for p in panels(self.isa, outputs) {
+                let columns = p.vectors * self.isa.lanes();
+                let mut at = (p.first * TILE + e * columns) * inputs;
+                for (i, segments) in blocks.iter().enumerate() {
+                    let product = Gather {
+                        a: &source,
+                        rows: &places,
+                        segments,
+                        b: &weights[at..],
+                        vectors: p.vectors,
+                        columns: p.columns,
+                        c_offset: p.first,
+                        c_stride: outputs,
+                        accumulate: i > 0,
+                        epilogue: None,
+                    };
+                    gather(self.isa, &product, products);
+                    at += segments.iter().map(|s| s.len).sum::<usize>() * columns;
+                }
+            }
+        });
+        let from = Strides { row: 6 * tiles * outputs, column: tiles * outputs };
+        let to = Strides { row: self.width * outputs, column: outputs };
+        out.par_chunks_mut(SIDE * self.width * outputs).enumerate().for_each(|(row, out)| {
+            for x in 0..width {
+                let products = &products[(row * width + x) * outputs..];
+                let out = &mut out[x * SIDE * outputs..];
+                transform(self.isa, Transform::Output, (products, from), (out, to), outputs, epilogue);
+            }
+        });
+    }
+
+    /// The weights' gradient, in their layout.
+    pub fn weight_gradient(&self, gradient: &[f32]) -> Vec<f32> {
+        let (inputs, outputs) = (self.inputs(), self.outputs);
+        let size = TILE * inputs * outputs;
+        let rows = self.band_rows();
+        let grid = self.grid();
+        let bands = grid.rows().div_ceil(rows);
+        let chunks = (PARTIAL / size).clamp(1, 8).min(bands);
+        let mut partial = Scratch::new(size * chunks);
+        partial.par_chunks_mut(size).enumerate().for_each(|(i, sums)| {
+            sums.fill(0.0);
+            for band in bands * i / chunks..bands * (i + 1) / chunks {
+                self.add_band(band * rows..((band + 1) * rows).min(grid.rows()), gradient, sums);
+            }
+        });
+        let (total, others) = partial.split_at_mut(size);
+        for other in others.chunks_exact(size) {
+            total.iter_mut().zip(other).for_each(|(a, b)| *a += b);
+        }
+        self.untransformed(total).into_weights()
+    }
+
+    /// The gradient's tiles of a band, `[tile][36][outputs]`.
+    fn gradient_tiles(&self, band: Range<usize>, gradient: &[f32]) -> Scratch {
+        let (width, outputs) = (self.grid().width, self.outputs);
+        let mut all = Scratch::new(band.len() * width * TILE * outputs);
+        let from = Strides { row: self.width * outputs, column: outputs };
+        let to = Strides { row: 6 * outputs, column: outputs };
+        all.par_chunks_mut(TILE * outputs).enumerate().with_min_len(8).for_each(|(t, tile)| {
+            let (row, x) = (band.start + t / width, t % width);
+            let start = (row * SIDE * self.width + x * SIDE) * outputs;
+            transform(self.isa, Transform::Gradient, (&gradient[start..], from), (tile, to), outputs, None);
+        });
+        all
+    }
+
+    /// Adds a band's products to `sums`, `[panel][36][inputs][panel's columns]`.
+    fn add_band(&self, band: Range<usize>, gradient: &[f32], sums: &mut [f32]) {
+        let (inputs, outputs, lanes) = (self.inputs(), self.outputs, self.isa.lanes());
+        let tiles = band.len() * self.grid().width;
+        let right = self.gradient_tiles(band.clone(), gradient);
+        let left = self.source_tiles(band);
+        let mut tasks = Vec::new();
+        let mut rest = sums;
+        for p in panels(self.isa, outputs) {
+            for e in 0..TILE {
+                let (part, after) = rest.split_at_mut(inputs * p.vectors * lanes);
+                rest = after;
+                tasks.push((p, e, part));
+            }
+        }
+        tasks.into_par_iter().with_min_len(4).for_each(|(p, e, sums)| {
+            let columns = p.vectors * lanes;
+            let mut packed = Scratch::new(tiles * columns);
+            for (to, from) in packed.chunks_exact_mut(columns).zip(right.chunks_exact(TILE * outputs)) {
+                to.copy_from_slice(&from[e * outputs + p.first..][..columns]);
+            }
+            let product = Outer {
+                a: &left,
+                rows: &[0],
+                width: tiles,
+                step: TILE * inputs,
+                b: &packed,
+                vectors: p.vectors,
+                offset: e * inputs,
+                depth: inputs,
+                c_stride: columns,
+            };
+            outer(self.isa, &product, sums);
+        });
+    }
+
+    fn untransformed(&self, sums: &[f32]) -> Sums {
+        let (inputs, lanes) = (self.inputs(), self.isa.lanes());
+        let panels = panels(self.isa, self.outputs);
+        let mut data = Scratch::new(9 * inputs * self.outputs);
+        let mut rest: &mut [f32] = &mut data;
+        let mut parts = Vec::new();
+        for p in &panels {
+            let (part, after) = rest.split_at_mut(9 * inputs * p.vectors * lanes);
+            parts.push((p, part));
+            rest = after;
+        }
+        parts.into_par_iter().for_each(|(p, part)| {
+            let len = inputs * p.vectors * lanes;
+            let (from, to) = (Strides { row: 6 * len, column: len }, Strides { row: 3 * len, column: len });
+            let sums = &sums[p.first * TILE * inputs..][..TILE * len];
+            transform(self.isa, Transform::WeightGradient, (sums, from), (part, to), len, None);
+        });
+        Sums::of_window(self.isa, data, panels, inputs, self.outputs)
+    }
+}

@@ -1,0 +1,180 @@
+//! Writes the tables and the state of a run whose trainer is an outside program, from its messages.
+
+use crate::{
+    domain::{ClassRow, Counts, EpochRow, Failure, FailureKind, Process, RunConfig, RunState, Split, StateRecord},
+    protocol::{Figures, Message},
+    store::{RunDir, RunFile, StoreError, append_rows, create_dir, cut_after},
+};
+
+/// The records of one attempt.
+pub(super) struct Recorder {
+    run: RunDir,
+    config: RunConfig,
+    state: StateRecord,
+    epochs: Vec<EpochRow>,
+    classes: Vec<ClassRow>,
+}
+
+impl Recorder {
+    /// Cuts the tables back to the last checkpoint, from which the trainer will go on.
+    pub(super) fn open(run: &RunDir) -> Result<Self, Failure> {
+        let mut state = run.read_state().map_err(storage)?;
+        for table in [run.epochs_csv(), run.classes_csv()] {
+            cut_after(&table, state.checkpoint).map_err(storage)?;
+        }
+        if state.best_epoch > state.checkpoint {
+            (state.best_epoch, state.best_score) = (0, None);
+        }
+        state.epoch = state.checkpoint;
+        let config = RunFile::read(run).map_err(storage)?.config;
+        create_dir(&run.checkpoints()).map_err(storage)?;
+        Ok(Self { run: run.clone(), config, state, epochs: Vec::new(), classes: Vec::new() })
+    }
+
+    /// The trainer was started.
+    pub(super) fn started(&mut self, process: Option<Process>) -> Result<(), Failure> {
+        self.state.attempts += 1;
+        self.state.state = RunState::Running;
+        self.state.process = process;
+        self.state.failure = None;
+        self.write_state()
+    }
+
+    /// Takes in a message.
+    ///
+    /// # Errors
+    /// If it breaks the protocol, or results cannot be written.
+    pub(super) fn hear(&mut self, message: &Message) -> Result<(), Failure> {
+        match message {
+            Message::Epoch { epoch, split, loss, dice_macro, figures, classes } => {
+                self.expect_later(*epoch, "figures")?;
+                if self.epochs.last().is_some_and(|row| row.epoch != *epoch) {
+                    self.record(None)?;
+                    self.expect_later(*epoch, "figures")?;
+                }
+                let counts: Vec<(&String, &Counts)> = classes.iter().collect();
+                let rows = self.class_rows(*epoch, *split, &counts, figures)?;
+                self.epochs.push(self.epoch_row(*epoch, *split, *loss, *dice_macro, figures, &rows));
+                self.classes.extend(rows);
+                Ok(())
+            }
+            Message::Checkpoint { epoch } if *epoch < self.state.checkpoint || *epoch == 0 => {
+                Err(broken(format!("a checkpoint of epoch {epoch} after one of epoch {}", self.state.checkpoint)))
+            }
+            Message::Checkpoint { epoch } => self.record(Some(*epoch)),
+            Message::Done => {
+                self.record(None)?;
+                self.state.state = RunState::Completed;
+                self.state.process = None;
+                self.write_state()
+            }
+            Message::Start { .. } | Message::Step { .. } | Message::Failed { .. } => Ok(()),
+        }
+    }
+
+    /// Rows first, then the state that vouches for them.
+    fn record(&mut self, checkpoint: Option<usize>) -> Result<(), Failure> {
+        if self.epochs.is_empty() && checkpoint.is_none() {
+            return Ok(());
+        }
+        append_if_any(&self.run.epochs_csv(), &self.epochs)?;
+        append_if_any(&self.run.classes_csv(), &self.classes)?;
+        let last = self.epochs.last().map_or(0, |row| row.epoch);
+        self.note_best(last);
+        self.state.epoch = self.state.epoch.max(last).max(checkpoint.unwrap_or_default());
+        self.state.checkpoint = checkpoint.unwrap_or(self.state.checkpoint);
+        self.epochs.clear();
+        self.classes.clear();
+        self.write_state()
+    }
+
+    fn note_best(&mut self, epoch: usize) {
+        let Some(score) = self.config.monitor.of(&self.epochs) else { return };
+        let direction = self.config.monitor.direction();
+        if self.state.best_score.is_none_or(|best| direction.improves(score, best, 0.0)) {
+            self.state.best_epoch = epoch;
+            self.state.best_score = Some(score);
+        }
+    }
+
+    fn expect_later(&self, epoch: usize, what: &str) -> Result<(), Failure> {
+        let Self { state, epochs, .. } = self;
+        let last = epochs.last().map_or(0, |row| row.epoch);
+        if epoch > state.epoch && epoch >= last {
+            return Ok(());
+        }
+        let known = state.epoch.max(last);
+        Err(broken(format!(
+            "{what} of epoch {epoch} after epoch {known} was recorded; epochs count up from 1, and a resumed trainer \
+             goes on after SWEEPSCOPE_RESUME_EPOCH"
+        )))
+    }
+
+    fn class_rows(
+        &self,
+        epoch: usize,
+        split: Split,
+        counts: &[(&String, &Counts)],
+        figures: &Figures,
+    ) -> Result<Vec<ClassRow>, Failure> {
+        let names = self.config.data.classes.iter().map(|class| &class.name);
+        if let Some((unknown, _)) = counts.iter().find(|(name, _)| names.clone().all(|known| known != *name)) {
+            let names: Vec<_> = names.map(String::as_str).collect();
+            return Err(broken(format!("the class `{unknown}`, which is none of {}", names.join(", "))));
+        }
+        let row = |name: &String| {
+            let (_, counts) = counts.iter().find(|(known, _)| *known == name)?;
+            // How many images have the class is not told; the images of the split are the most.
+            let images = if counts.support() > 0 { figures.images.unwrap_or(1) } else { 0 };
+            Some(ClassRow::new(epoch, split, name, **counts, images))
+        };
+        Ok(names.filter_map(row).collect())
+    }
+
+    fn epoch_row(
+        &self,
+        epoch: usize,
+        split: Split,
+        loss: Option<f64>,
+        dice_macro: Option<f64>,
+        figures: &Figures,
+        classes: &[ClassRow],
+    ) -> EpochRow {
+        let background = self.config.data.background.as_ref();
+        let foreground = || classes.iter().filter(|row| Some(&row.class) != background);
+        EpochRow {
+            epoch,
+            split,
+            loss,
+            accuracy: figures.accuracy,
+            dice_coef: figures.dice_coef,
+            iou_coef: figures.iou_coef,
+            dice_macro: mean(foreground().filter_map(|row| row.dice)).or(dice_macro),
+            iou_macro: mean(foreground().filter_map(|row| row.iou)).or(figures.iou_macro),
+            learning_rate: figures.learning_rate.unwrap_or(self.config.train.learning_rate),
+            images: figures.images.unwrap_or_default(),
+        }
+    }
+
+    fn write_state(&self) -> Result<(), Failure> {
+        self.run.write_state(&self.state).map_err(storage)
+    }
+}
+
+fn append_if_any<T: serde::Serialize>(path: &std::path::Path, rows: &[T]) -> Result<(), Failure> {
+    if rows.is_empty() { Ok(()) } else { append_rows(path, rows).map_err(storage) }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+fn storage(error: StoreError) -> Failure {
+    let kind = if error.is_storage() { FailureKind::Storage } else { FailureKind::CorruptCheckpoint };
+    Failure::new(kind, error)
+}
+
+fn broken(what: String) -> Failure {
+    Failure::new(FailureKind::Protocol, format!("the trainer sent {what}"))
+}

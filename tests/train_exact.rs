@@ -1,0 +1,197 @@
+//! A training gives the same bytes at any number of threads, whether it was stopped and resumed or not.
+#![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use sweepscope::{
+    data::synth,
+    domain::{ClassSpec, EarlyStopping, FailureKind, Fractions, InputSize, RunConfig, RunId, RunState, SplitStrategy},
+    protocol::Message,
+    store::{RunDir, RunFile},
+    worker::{self, Outcome},
+};
+
+/// Settings of a run of a second: 5 epochs with dropout, augmentation, a schedule and two levels.
+fn settings(data: &Path) -> RunConfig {
+    let class = |name: &str| ClassSpec { name: name.into(), value: None, color: None };
+    let mut config = RunConfig::default();
+    config.data.images = data.join("images");
+    config.data.masks = data.join("masks");
+    config.data.classes = ["background", "cell", "vesicle", "crystal", "fibre"].map(class).to_vec();
+    config.data.background = Some("background".into());
+    config.data.input_size = InputSize([32, 32]);
+    config.split.strategy = SplitStrategy::Random;
+    config.split.allow_missing_class = true;
+    config.split.fractions = Fractions { train: 0.6, val: 0.3, test: 0.1 };
+    config.model.base_width = 3;
+    config.model.depth = 3;
+    config.train.epochs = 5;
+    config.train.batch_size = 4;
+    config.train.learning_rate = 1e-2;
+    config.train.warmup_epochs = 1;
+    config.train.gradient_clip = 1.0;
+    config.augment.flip = true;
+    config.augment.noise = 0.1;
+    config
+}
+
+/// A fresh run folder for these settings.
+fn prepare(folder: &Path, config: &RunConfig) -> RunDir {
+    let run = RunDir::new(folder);
+    fs::create_dir_all(folder).unwrap();
+    let id = RunId::of(config, "made up");
+    RunFile { id, fingerprint: "made up".into(), axes: Default::default(), config: config.clone() }
+        .write(&run)
+        .unwrap();
+    run
+}
+
+/// Runs it until it ends or `stops` says that it shall stop.
+fn run_until(run: &RunDir, threads: usize, stops: &mut (dyn FnMut(&Message) -> bool + Send)) -> Outcome {
+    let stop = AtomicBool::new(false);
+    let mut say = |message: &Message| {
+        if stops(message) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    worker::run(run, threads, &stop, &mut say).unwrap()
+}
+
+/// Runs it and asks it to stop after that many signs of life.
+fn run(run: &RunDir, threads: usize, stop_after: usize) -> Outcome {
+    let mut signs = 0;
+    run_until(run, threads, &mut |message| {
+        signs += usize::from(matches!(message, Message::Step { .. } | Message::Checkpoint { .. }));
+        signs >= stop_after
+    })
+}
+
+/// Every file that must be the same.
+fn contents(run: &RunDir) -> BTreeMap<String, Vec<u8>> {
+    let mut files: Vec<_> =
+        [run.epochs_csv(), run.classes_csv(), run.images_csv(), run.split_csv(), run.run_toml()].to_vec();
+    for folder in [run.panels(), run.checkpoints().join("best"), run.checkpoints().join("last")] {
+        files.extend(fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    let name = |path: &Path| path.strip_prefix(run.root()).unwrap().display().to_string();
+    files.iter().map(|path| (name(path), fs::read(path).unwrap())).collect()
+}
+
+#[track_caller]
+fn assert_same(found: &BTreeMap<String, Vec<u8>>, expected: &BTreeMap<String, Vec<u8>>) {
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    let different: Vec<_> = expected.iter().filter(|(name, bytes)| found[*name] != **bytes).map(|(n, _)| n).collect();
+    assert!(different.is_empty(), "{different:?} differ");
+}
+
+#[test]
+fn threads_and_interruptions_change_no_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    synth::write(&data, synth::Options { images: 24, ..synth::Options::default() }).unwrap();
+    let config = settings(&data);
+    let alone = prepare(&folder.path().join("alone"), &config);
+    assert_eq!(run(&alone, 1, usize::MAX), Outcome::Completed);
+    let expected = contents(&alone);
+    assert_eq!(String::from_utf8_lossy(&expected["epochs.csv"]).lines().count(), 1 + 2 * 5);
+
+    let two = prepare(&folder.path().join("two"), &config);
+    assert_eq!(run(&two, 2, usize::MAX), Outcome::Completed);
+    assert_same(&contents(&two), &expected);
+
+    let stopped = prepare(&folder.path().join("stopped"), &config);
+    let mut attempts = 0;
+    for stop_after in [1, 2, 4, 3] {
+        attempts += 1;
+        if run(&stopped, 1 + attempts % 2, stop_after) == Outcome::Completed {
+            break;
+        }
+        assert_eq!(stopped.read_state().unwrap().state, RunState::Stopped);
+        // A torn row, as a crash between the tables and state.json would leave.
+        let torn = [fs::read(stopped.epochs_csv()).unwrap_or_default(), b"9,train,0.1".to_vec()].concat();
+        fs::write(stopped.epochs_csv(), torn).unwrap();
+    }
+    while run(&stopped, 2, usize::MAX) != Outcome::Completed {}
+    assert_same(&contents(&stopped), &expected);
+    assert!(stopped.read_state().unwrap().attempts > 3);
+
+    // A damaged newest set: the one before it is taken, and the end is the same.
+    let damaged = prepare(&folder.path().join("damaged"), &config);
+    let mut state = {
+        run(&damaged, 1, usize::MAX);
+        damaged.read_state().unwrap()
+    };
+    state.state = RunState::Stopped;
+    damaged.write_state(&state).unwrap();
+    fs::write(damaged.checkpoints().join("last/model.safetensors"), b"nonsense").unwrap();
+    assert_eq!(run(&damaged, 1, usize::MAX), Outcome::Completed);
+    assert_same(&contents(&damaged), &expected);
+}
+
+#[test]
+fn sparse_checkpoints_and_early_stopping_end_with_the_best_and_the_last_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    synth::write(&data, synth::Options { images: 24, ..synth::Options::default() }).unwrap();
+    let mut config = settings(&data);
+    config.train.epochs = 30;
+    config.train.checkpoint_every = 4;
+    // Hardly any gain counts, so that it ends early.
+    config.train.early_stopping = Some(EarlyStopping { patience: 5, min_delta: 0.4, ..EarlyStopping::default() });
+    let alone = prepare(&folder.path().join("alone"), &config);
+    assert_eq!(run(&alone, 2, usize::MAX), Outcome::Completed);
+    let state = alone.read_state().unwrap();
+    assert!(state.best_epoch > 0 && state.epoch < 30, "{state:?}");
+    assert_eq!(state.checkpoint, state.epoch);
+    let epochs: Vec<String> = fs::read_to_string(alone.images_csv()).unwrap().lines().skip(1).map(epoch_of).collect();
+    assert_eq!(epochs.first(), Some(&state.best_epoch.to_string()));
+    assert_eq!(epochs.last(), Some(&state.epoch.to_string()));
+    let stopped = prepare(&folder.path().join("stopped"), &config);
+    let stop = |message: &Message| matches!(message, Message::Epoch { epoch, .. } if epoch % 3 == 2);
+    let mut attempts = 0;
+    while run_until(&stopped, 1, &mut |message| stop(message)) != Outcome::Completed {
+        attempts += 1;
+        assert!(attempts < 20, "it does not get on");
+    }
+    assert_same(&contents(&stopped), &contents(&alone));
+}
+
+fn epoch_of(line: &str) -> String {
+    line.split(',').next().unwrap().to_owned()
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused_with_every_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    synth::write(&data, synth::Options { images: 24, ..synth::Options::default() }).unwrap();
+    let mut config = settings(&data);
+    config.model.depth = 5;
+    config.data.input_size = InputSize([40, 32]);
+    config.loss.class_weights = vec![1.0, 2.0];
+    let refused = prepare(&folder.path().join("refused"), &config);
+    let failure = worker::run(&refused, 1, &AtomicBool::new(false), &mut |_: &Message| ()).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::BadConfig);
+    assert!(failure.message.contains("multiples of 16") && failure.message.contains("2 weights for 5 classes"));
+    assert_eq!(refused.read_state().unwrap().failure, Some(failure));
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_the_run_and_says_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    synth::write(&data, synth::Options { images: 24, ..synth::Options::default() }).unwrap();
+    let mut config = settings(&data);
+    config.train.learning_rate = 1e38;
+    config.train.gradient_clip = 0.0;
+    config.train.warmup_epochs = 0;
+    let wild = prepare(&folder.path().join("wild"), &config);
+    let failure = worker::run(&wild, 1, &AtomicBool::new(false), &mut |_: &Message| ()).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::NotFinite);
+    assert!(failure.message.contains("epoch 1"), "{failure}");
+}
