@@ -43,7 +43,7 @@ impl MaxPool {
         let (h, w) = (self.height / 2, self.width / 2);
         let (line, from_line) = (self.width * self.channels, w * self.channels);
         let mut out = pool::take(self.batch * self.height * line);
-        let pairs = |row: usize| (row / 2 < h).then(|| row / 2);
+        let pairs = |row: usize| (row / 2 < h).then_some(row / 2);
         out.par_chunks_mut(self.height * line).enumerate().for_each(|(image, out)| {
             out.par_chunks_mut(2 * line).enumerate().with_min_len(8).for_each(|(pair, to)| {
                 let Some(r) = pairs(2 * pair) else {
