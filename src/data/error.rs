@@ -116,6 +116,8 @@ causes! {
     NoMask(String): "has no mask (looked for {0})" => "add it, or correct data.masks or data.mask_name",
     /// A mask that no image belongs to.
     NoImage: "belongs to no image" => "add the image, or move the mask elsewhere",
+    /// A pattern of names that names nothing.
+    Pattern(String): "is {0:?}, which does not hold {{stem}} once" => "write it as \"{stem}_mask\", with {stem} for what image and mask have in common",
     /// A folder among the classes' folders that is none of them.
     NoClass: "is no class's folder" => "rename it to one of data.classes, or move it elsewhere",
     /// A link to a folder.
