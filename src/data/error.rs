@@ -109,7 +109,7 @@ causes! {
     /// An image without height or width.
     Empty: "has no pixels" => "leave it out",
     /// More pixels than are decoded in one piece.
-    TooLarge(usize, usize): "is {0} x {1} pixels, more than are read in one piece" => "cut it into tiles of at most 16384 x 16384 pixels",
+    TooLarge(usize, usize): "is {0} x {1} pixels, more than are read in one piece" => "cut it into tiles of at most 8192 x 8192 pixels",
     /// Samples that are not numbers.
     NotFinite(usize): "holds {0} pixels that are not finite numbers" => "replace them or leave the image out",
     /// An image that no mask belongs to.
