@@ -34,12 +34,37 @@ pub struct Environment {
     pub threads: usize,
 }
 
-/// Trains the run in `run` on the CPU with `threads` threads, from wherever it stands. Setting `stop` ends it after
+/// What a run trains on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// The processor.
+    Cpu,
+    /// The first GPU that CUDA_VISIBLE_DEVICES leaves.
+    Cuda,
+}
+
+impl Device {
+    /// The name in environment.json.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+        }
+    }
+}
+
+/// Trains the run in `run` on `device` with `threads` threads, from wherever it stands. Setting `stop` ends it after
 /// the current batch. `say` hears what the scheduler is told, except a failure, which is returned.
 ///
 /// # Errors
 /// Whatever kept the run from its end; state.json then says the same.
-pub fn run(run: &RunDir, threads: usize, stop: &AtomicBool, say: &mut Say<'_>) -> Result<Outcome, Failure> {
+pub fn run(
+    run: &RunDir,
+    device: Device,
+    threads: usize,
+    stop: &AtomicBool,
+    say: &mut Say<'_>,
+) -> Result<Outcome, Failure> {
     let mut state = run.read_state().map_err(storage)?;
     if state.state == RunState::Completed {
         say(&Message::Done);
@@ -55,7 +80,12 @@ pub fn run(run: &RunDir, threads: usize, stop: &AtomicBool, say: &mut Say<'_>) -
         .num_threads(threads.max(1))
         .build()
         .map_err(|e| Failure::new(FailureKind::Spawn, format!("failed to start {threads} threads: {e}")))?;
-    let outcome = pool.install(|| train::<Autodiff<Flex>>(run, &state, &Default::default(), stop, say));
+    let outcome = note_environment(run, state.attempts, device, threads).map_err(storage).and_then(|()| {
+        pool.install(|| match device {
+            Device::Cpu => train::<Autodiff<Flex>>(run, &state, &Default::default(), stop, say),
+            Device::Cuda => train_on_cuda(run, &state, stop, say),
+        })
+    });
     if let Err(failure) = &outcome {
         let mut state = run.read_state().map_err(storage)?;
         state.state = RunState::Failed;
@@ -64,6 +94,19 @@ pub fn run(run: &RunDir, threads: usize, stop: &AtomicBool, say: &mut Say<'_>) -
         run.write_state(&state).map_err(storage)?;
     }
     outcome
+}
+
+#[cfg(feature = "cuda")]
+fn train_on_cuda(run: &RunDir, state: &StateRecord, stop: &AtomicBool, say: &mut Say<'_>) -> Result<Outcome, Failure> {
+    crate::model::cuda::check().map_err(|reason| Failure::new(FailureKind::Spawn, reason))?;
+    train::<Autodiff<burn::backend::Cuda>>(run, state, &Default::default(), stop, say)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn train_on_cuda(_: &RunDir, _: &StateRecord, _: &AtomicBool, _: &mut Say<'_>) -> Result<Outcome, Failure> {
+    let message =
+        "this sweepscope was built without GPU support; build it with `cargo build --release --features cuda`";
+    Err(Failure::new(FailureKind::Spawn, message))
 }
 
 fn train<A>(
@@ -77,7 +120,6 @@ where
     A: AutodiffBackend + ConvOps + LossOps,
     A::InnerBackend: ConvOps,
 {
-    note_environment(run, state.attempts).map_err(storage)?;
     let config = RunFile::read(run).map_err(storage)?.config;
     let dataset = Dataset::open(&config.data).map_err(bad_data)?;
     let splits = assign(&dataset, &config.split).map_err(bad_data)?;
@@ -127,14 +169,14 @@ fn write_split(run: &RunDir, dataset: &Dataset, splits: &[Split]) -> Result<(), 
     write_rows(&run.split_csv(), &rows)
 }
 
-fn note_environment(run: &RunDir, attempt: usize) -> Result<(), StoreError> {
+fn note_environment(run: &RunDir, attempt: usize, device: Device, threads: usize) -> Result<(), StoreError> {
     let mut attempts: Vec<Environment> = read_json(&run.environment_json())?.unwrap_or_default();
     attempts.push(Environment {
         attempt,
         version: env!("CARGO_PKG_VERSION").into(),
         processor: processor(),
-        device: "cpu".into(),
-        threads: rayon::current_num_threads(),
+        device: device.name().into(),
+        threads,
     });
     write_json(&run.environment_json(), &attempts)
 }

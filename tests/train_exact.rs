@@ -13,7 +13,7 @@ use sweepscope::{
     domain::{ClassSpec, EarlyStopping, FailureKind, Fractions, InputSize, RunConfig, RunId, RunState, SplitStrategy},
     protocol::Message,
     store::{RunDir, RunFile},
-    worker::{self, Outcome},
+    worker::{self, Device, Outcome},
 };
 
 /// Settings of a run of a second: 5 epochs with dropout, augmentation, a schedule and two levels.
@@ -59,7 +59,7 @@ fn run_until(run: &RunDir, threads: usize, stops: &mut (dyn FnMut(&Message) -> b
             stop.store(true, Ordering::Relaxed);
         }
     };
-    worker::run(run, threads, &stop, &mut say).unwrap()
+    worker::run(run, Device::Cpu, threads, &stop, &mut say).unwrap()
 }
 
 /// Runs it and asks it to stop after that many signs of life.
@@ -175,7 +175,7 @@ fn what_cannot_be_trained_is_refused_with_every_reason() {
     config.data.input_size = InputSize([40, 32]);
     config.loss.class_weights = vec![1.0, 2.0];
     let refused = prepare(&folder.path().join("refused"), &config);
-    let failure = worker::run(&refused, 1, &AtomicBool::new(false), &mut |_: &Message| ()).unwrap_err();
+    let failure = worker::run(&refused, Device::Cpu, 1, &AtomicBool::new(false), &mut |_: &Message| ()).unwrap_err();
     assert_eq!(failure.kind, FailureKind::BadConfig);
     assert!(failure.message.contains("multiples of 16") && failure.message.contains("2 weights for 5 classes"));
     assert_eq!(refused.read_state().unwrap().failure, Some(failure));
@@ -191,7 +191,7 @@ fn a_loss_that_is_not_finite_ends_the_run_and_says_where() {
     config.train.gradient_clip = 0.0;
     config.train.warmup_epochs = 0;
     let wild = prepare(&folder.path().join("wild"), &config);
-    let failure = worker::run(&wild, 1, &AtomicBool::new(false), &mut |_: &Message| ()).unwrap_err();
+    let failure = worker::run(&wild, Device::Cpu, 1, &AtomicBool::new(false), &mut |_: &Message| ()).unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotFinite);
     assert!(failure.message.contains("epoch 1"), "{failure}");
 }

@@ -263,8 +263,8 @@ fn ten_steps_of_the_whole_network_agree_with_pytorch() {
     whole_network(&keras, &rate(Rule::Adam, 1e-4), LossKind::Dice, &options("dice", "adam", "1e-4"));
     let decayed = TrainConfig { weight_decay: 0.01, ..rate(Rule::Adamw, 1e-4) };
     whole_network(&base, &decayed, LossKind::DiceMacro, &options("dice_macro", "adamw", "1e-4"));
-    let mut clipped = options("ce", "sgd", "3e-3");
+    let mut clipped = options("ce", "sgd", "1e-3");
     clipped.push("clip=0.5".into());
-    let sgd = TrainConfig { weight_decay: 0.01, gradient_clip: 0.5, ..rate(Rule::Sgd, 3e-3) };
+    let sgd = TrainConfig { weight_decay: 0.01, gradient_clip: 0.5, ..rate(Rule::Sgd, 1e-3) };
     whole_network(&base, &sgd, LossKind::Ce, &clipped);
 }

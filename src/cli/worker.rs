@@ -17,7 +17,7 @@ use crate::{
     protocol::{EXIT_FAILED, EXIT_STOPPED, Message},
     scheduler,
     store::RunDir,
-    worker::{self, Outcome},
+    worker::{self, Device, Outcome},
 };
 
 /// Arguments of `worker`.
@@ -36,16 +36,18 @@ pub struct Arguments {
 /// Trains one run.
 pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     scheduler::enter_worker().map_err(|failure| Refusal { code: EXIT_FAILED, text: failure.to_string() })?;
-    if arguments.device != "cpu" {
-        return Err(Refusal::wrong(format!("this worker trains on the CPU, not on `{}`", arguments.device)));
-    }
+    let device = match arguments.device.as_str() {
+        "cpu" => Device::Cpu,
+        "cuda" => Device::Cuda,
+        other => return Err(Refusal::wrong(format!("a worker trains on cpu or cuda, not on `{other}`"))),
+    };
     let stop = stop_on_signals().map_err(|e| Refusal::wrong(format!("failed to listen for signals: {e}")))?;
     let mut out = std::io::stdout();
     let mut say = |message: &Message| {
         // A scheduler that is gone cannot be told; the run's files hold all that matters.
         let _ = out.write_all(message.line().as_bytes()).and_then(|()| out.flush());
     };
-    let code = match worker::run(&RunDir::new(&arguments.run), arguments.threads, &stop, &mut say) {
+    let code = match worker::run(&RunDir::new(&arguments.run), device, arguments.threads, &stop, &mut say) {
         Ok(Outcome::Completed) => 0,
         Ok(Outcome::Stopped) => EXIT_STOPPED,
         Err(failure) => {

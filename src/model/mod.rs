@@ -8,9 +8,12 @@
 //! | `initial` | He-normal weights |
 //! | `weights` | weights by name, to and from safetensors |
 //! | `ops` | operations behind a trait: stock burn, or our own on the CPU |
+//! | `cuda` | whether a GPU can be used |
 //! | `kernels` | the CPU's numeric kernels over slices |
 
 pub mod block;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod dropout;
 mod initial;
 pub mod kernels;

@@ -111,7 +111,7 @@ def gradients_of(value, leaves):
 def main():
     mode, read, write = sys.argv[1:4]
     options = dict(argument.split("=") for argument in sys.argv[4:])
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     tensors = load_file(read)
     labels = tensors.pop("labels", torch.zeros(0)).long()
     weights = tensors.pop("class_weights", torch.ones(4))
