@@ -59,7 +59,10 @@ fn an_audit_is_a_table_or_json_and_fails_where_training_would_be_in_vain() {
     assert_eq!((found["images"].as_u64(), found["classes"][2]["images"].as_u64()), (Some(12), Some(1)));
     assert_eq!((found["splits"].as_array().unwrap().len(), found["sizes"].as_array().unwrap().len()), (2, 2));
     assert!(found["findings"].as_array().unwrap().iter().any(|of| of["rule"] == "class_missing_from_split"));
-    let (_, out, _) = audit(&[], &sweep);
+    let drawing = folder.path("audit.svg");
+    let (_, out, _) = audit(&["--svg", drawing.to_str().unwrap()], &sweep);
+    let drawn = fs::read_to_string(drawing).unwrap();
+    assert!(drawn.starts_with("<svg") && drawn.contains("Audit of 12 images") && !drawn.contains("<text"), "{drawn}");
     for part in ["12 images in 12 groups", "split seed 1: divergence", "input_size 32 x 32", "fail: split seed 0:"] {
         assert!(out.contains(part), "{part}: {out}");
     }
