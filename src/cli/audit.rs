@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use super::{
-    console,
+    audit_page, console,
     exit::{self, Refusal},
     loading,
 };
@@ -33,6 +33,9 @@ pub struct Arguments {
     /// Answer in JSON
     #[arg(long)]
     json: bool,
+    /// Also draw it, as this SVG file
+    #[arg(long)]
+    svg: Option<PathBuf>,
 }
 
 /// Checks the data of a sweep with every split and input size that its grid has; exit code 2 if any finding is a
@@ -56,6 +59,10 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     }
     let dataset = Dataset::open(data)?;
     let audit = audit::audit(&dataset, &splits, &sizes, data.groups.is_some())?;
+    if let Some(path) = &arguments.svg {
+        let written = std::fs::write(path, audit_page::svg(&audit)?);
+        written.map_err(|e| Refusal::wrong(format!("failed to write {}: {e}", path.display())))?;
+    }
     console::answer(&if arguments.json { json(&audit)? } else { text(&audit) });
     let failed = audit.findings.iter().any(|finding| finding.severity == Severity::Fail);
     Ok(ExitCode::from(if failed { exit::WRONG } else { 0 }))

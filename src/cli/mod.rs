@@ -1,6 +1,7 @@
 //! The commands: a file each. Only here does the program read its arguments and touch the terminal.
 
 mod audit;
+mod audit_page;
 mod console;
 mod data;
 mod devices;

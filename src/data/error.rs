@@ -109,13 +109,15 @@ causes! {
     /// An image without height or width.
     Empty: "has no pixels" => "leave it out",
     /// More pixels than are decoded in one piece.
-    TooLarge(usize, usize): "is {0} x {1} pixels, more than are read in one piece" => "cut it into tiles of at most 16384 x 16384 pixels",
+    TooLarge(usize, usize): "is {0} x {1} pixels, more than are read in one piece" => "cut it into tiles of at most 8192 x 8192 pixels",
     /// Samples that are not numbers.
     NotFinite(usize): "holds {0} pixels that are not finite numbers" => "replace them or leave the image out",
     /// An image that no mask belongs to.
     NoMask(String): "has no mask (looked for {0})" => "add it, or correct data.masks or data.mask_name",
     /// A mask that no image belongs to.
     NoImage: "belongs to no image" => "add the image, or move the mask elsewhere",
+    /// A pattern of names that names nothing.
+    Pattern(String): "is {0:?}, which does not hold {{stem}} once" => "write it as \"{stem}_mask\", with {stem} for what image and mask have in common",
     /// A folder among the classes' folders that is none of them.
     NoClass: "is no class's folder" => "rename it to one of data.classes, or move it elsewhere",
     /// A link to a folder.

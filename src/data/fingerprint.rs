@@ -9,7 +9,7 @@ use std::{
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::domain::{DataConfig, SplitConfig, SplitStrategy};
+use crate::domain::{DataConfig, SplitConfig};
 
 use super::{
     cache::{Digests, Stamp},
@@ -48,9 +48,8 @@ pub(super) fn with_digests(
         config.groups.iter().map(|groups| (format!("groups {:?}", [&groups.image, &groups.group]), &groups.file));
     let pairs = config.pairs.iter().map(|pairs| (format!("pairs {:?}", [&pairs.image, &pairs.mask]), &pairs.file));
     files.extend(groups.chain(pairs).map(|(name, file)| (name, file.clone())));
-    if split.strategy == SplitStrategy::File {
-        files.extend(split.file.iter().map(|file| ("split".to_owned(), file.clone())));
-    }
+    // Whatever the strategy: other cells of the same sweep may follow the file.
+    files.extend(split.file.iter().map(|file| ("split".to_owned(), file.clone())));
     let digests: Vec<_> = files.par_iter().map(|(_, path)| known_or_new(path, known)).collect();
     let mut whole = Sha256::new();
     for ((name, path), digest) in files.iter().zip(digests) {

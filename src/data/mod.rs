@@ -1,15 +1,17 @@
 //! Images and masks as they lie on disk, checked as a whole and turned into what the network sees.
 //!
-//! | file | does |
+//! | part | does |
 //! | --- | --- |
-//! | `pairing` | finds the images and the mask of each |
+//! | `pairing`, `table` | finds the images and the masks of each, by name or by a CSV file |
 //! | `raster` | decodes PNG, TIFF, JPEG and BMP, within limits |
-//! | `picture`, `mask` | samples to grey or RGB values, samples to class indices |
+//! | `picture`, `mask`, `classes` | samples to grey or RGB values, samples to class indices |
 //! | `dataset` | reads everything once and reports every bad file at once |
-//! | `split` | deals the images out to train, val and test |
+//! | `split` | deals the images out to train, val and test, or to folds |
 //! | `prepared`, `resize`, `normalize` | the arrays the network sees |
+//! | `cache` | keeps checked data sets and their arrays for all runs |
 //! | `fingerprint` | names the content, so that changed data make a new run |
-//! | `synth` | writes the demo's images |
+//! | [`audit`] | says what is in the data, what is doubtful, and how alike the splits are |
+//! | [`synth`] | writes the demo's images |
 
 pub mod audit;
 mod cache;
@@ -36,5 +38,5 @@ pub use fingerprint::fingerprint;
 pub use mask::IGNORED;
 pub use normalize::Scale;
 pub use picture::Rgb8;
-pub use prepared::{NativeMask, Prepared, input};
+pub use prepared::{NativeMask, Prepared, input, pages};
 pub use split::assign;

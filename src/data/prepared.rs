@@ -9,11 +9,11 @@ use crate::domain::{Channels, DataConfig, InputSize, Normalize, Split};
 use super::{
     cache::Mapped,
     dataset::{Dataset, read_picture},
-    error::{DataErrors, Problems},
+    error::{DataError, DataErrors, Problems},
     mask,
     normalize::{Moments, Scale},
     picture::{Picture, Rgb8},
-    resize,
+    raster, resize,
 };
 
 /// The arrays of a data set at one input size, in the order of its names.
@@ -103,8 +103,8 @@ impl Prepared {
         prepared
     }
 
-    /// The one scale of all images, if the training images decide it.
-    fn whole_scale(&self, config: &DataConfig, splits: &[Split]) -> Option<Scale> {
+    /// The one scale of all images, if the training images decide it; it is needed to predict.
+    pub fn whole_scale(&self, config: &DataConfig, splits: &[Split]) -> Option<Scale> {
         let training = splits.iter().enumerate().filter(|(_, split)| **split == Split::Train);
         let moments = || training.map(|(i, _)| Moments::of(self.image(i))).fold(Moments::default(), Moments::and);
         (config.normalize == Normalize::Dataset).then(|| moments().scale())
@@ -170,22 +170,31 @@ impl Prepared {
     }
 }
 
-/// One image file as the network sees it, [channels, height, width], and the size it has on disk. `whole` is the
-/// scale of the training images where `data.normalize` is `dataset`.
+/// Page `page` (from 0) of an image file as the network sees it, [channels, height, width], and the size it has on
+/// disk. `whole` is the scale of the training images where `data.normalize` is `dataset`.
 ///
 /// # Errors
 /// If the file cannot be read.
 pub fn input(
     file: &Path,
+    page: usize,
     channels: usize,
     config: &DataConfig,
     whole: Option<Scale>,
 ) -> Result<(Vec<f32>, [usize; 2]), DataErrors> {
-    let picture = read_picture(file, 0)?;
+    let picture = read_picture(file, page)?;
     let size = picture.size;
     let mut image = resized(picture, channels, config.input_size.0);
     scale(&mut image, config, whole);
     Ok((image, size))
+}
+
+/// How many images a file holds: the pages of a TIFF stack, else one.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn pages(file: &Path) -> Result<usize, DataErrors> {
+    Ok(raster::pages(file).map_err(|cause| DataError::new(file, cause))?)
 }
 
 /// Scales an image by the whole data set's scale or by its own.

@@ -42,6 +42,16 @@ impl Cache {
         Self { folder: folder.into(), limit }
     }
 
+    /// The user's cache: `$SWEEPSCOPE_CACHE`, else `$XDG_CACHE_HOME/sweepscope`, else `~/.cache/sweepscope`, of at most
+    /// 20 GiB; `None` where none of these is set, or the first is empty.
+    pub fn standard() -> Option<Self> {
+        let folder = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
+        let folder = folder("SWEEPSCOPE_CACHE")
+            .or_else(|| folder("XDG_CACHE_HOME").map(|cache| cache.join("sweepscope")))
+            .or_else(|| folder("HOME").map(|home| home.join(".cache/sweepscope")))?;
+        (!folder.as_os_str().is_empty()).then(|| Self::new(folder, 20 << 30))
+    }
+
     /// [`Dataset::open`], without decoding anything if the cache knows these files.
     ///
     /// # Errors

@@ -54,6 +54,12 @@ pub(super) fn pairs(config: &DataConfig, problems: &mut Problems) -> Vec<Pair> {
     if let Some(table) = &config.pairs {
         return listed(config, table, problems);
     }
+    for (key, pattern) in [("data.image_name", &config.image_name), ("data.mask_name", &config.mask_name)] {
+        if pattern.matches("{stem}").count() != 1 {
+            problems.add(Path::new(key), Cause::Pattern(pattern.clone()));
+            return Vec::new();
+        }
+    }
     let mut images = files(&config.images, problems);
     let apart = config.masks != config.images;
     let in_one_folder = |file: &Found| !apart && stem_of(&file.name, &config.mask_name).is_some();

@@ -15,11 +15,11 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::{error::Cause, pairing::extension};
 
-/// Largest number of pixels decoded in one piece: 16384 x 16384.
-const LARGEST: u64 = 1 << 28;
+/// Largest number of pixels decoded in one piece: 8192 x 8192. In RGB, with its planes of numbers, that takes 1 GiB.
+const LARGEST: u64 = 1 << 26;
 
 /// Largest decoded size in bytes.
-const MOST_BYTES: usize = 1 << 30;
+const MOST_BYTES: usize = 1 << 29;
 
 /// Most decoded bytes that one byte of a file can stand for: 1032 by deflate (PNG), 2560 by LZW (TIFF). A header that
 /// asks for more lies, and its size is not allocated.

@@ -4,6 +4,7 @@ mod curves;
 mod glyphs;
 mod grids;
 mod images;
+mod pages;
 mod planes;
 mod rows;
 mod settings;
@@ -16,6 +17,7 @@ use super::{
     Analysis, ReportError,
     aggregate::{Run, Sweep},
 };
+pub use pages::{Entry, Panel, page};
 pub use svg::{Picture, definitions};
 
 /// A chart ready to be drawn.

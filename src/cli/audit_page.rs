@@ -1,0 +1,75 @@
+//! An audit as one SVG page.
+
+use crate::{
+    data::audit::{Audit, SplitReport},
+    report::{
+        ReportError,
+        plot::{Entry, Panel, page},
+    },
+};
+
+/// The page: what each class has, how alike the splits are, what each input size costs.
+pub fn svg(audit: &Audit) -> Result<String, ReportError> {
+    let mut panels = vec![classes(audit)];
+    panels.extend(audit.splits.iter().map(|report| split(audit, report)));
+    panels.push(sizes(audit));
+    let title = format!("Audit of {} images in {} groups", audit.images, audit.groups);
+    Ok(page(&title, panels)?.standalone())
+}
+
+fn classes(audit: &Audit) -> Panel {
+    let entry = |(series, class): (usize, &crate::data::audit::ClassReport)| Entry {
+        label: class.class.clone(),
+        note: format!("{} images", class.images),
+        value: Some(100.0 * class.share),
+        series,
+        ..Entry::default()
+    };
+    Panel {
+        heading: format!("Classes of {} images", audit.images),
+        scale: "share of the pixels, %".into(),
+        entries: audit.classes.iter().enumerate().map(entry).collect(),
+    }
+}
+
+fn split(audit: &Audit, report: &SplitReport) -> Panel {
+    let mut entries = Vec::new();
+    for (series, class) in audit.classes.iter().enumerate() {
+        for (place, part) in report.parts.iter().enumerate() {
+            let of = &part.classes[series];
+            entries.push(Entry {
+                label: format!("{}, {}", class.class, part.split),
+                note: format!("{} images", of.images),
+                value: of.share.filter(|_| class.share > 0.0).map(|share| share / class.share),
+                series,
+                opens_group: place == 0 && series > 0,
+            });
+        }
+    }
+    let fold = report.fold.map_or(String::new(), |fold| format!(", fold {fold}"));
+    let closer = 100.0 * report.divergence_percentile;
+    Panel {
+        heading: format!("Split seed {}{fold}: {closer:.0} % of random splits are more alike", report.seed),
+        scale: "share of the class against that of all images; 1: alike".into(),
+        entries,
+    }
+}
+
+fn sizes(audit: &Audit) -> Panel {
+    let mut entries = Vec::new();
+    for (place, report) in audit.sizes.iter().enumerate() {
+        for (series, class) in report.classes.iter().enumerate() {
+            let [height, width] = report.input_size;
+            let lost = class.components_lost.map_or(String::new(), |lost| format!("{:.0} % lost", 100.0 * lost));
+            entries.push(Entry {
+                label: format!("{height} x {width}, {}", class.class),
+                note: lost,
+                value: class.ceiling,
+                series,
+                opens_group: series == 0 && place > 0,
+            });
+        }
+    }
+    let heading = "What a perfect model could reach at each input size, and the components that vanish".into();
+    Panel { heading, scale: "Dice".into(), entries }
+}

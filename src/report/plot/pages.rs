@@ -1,0 +1,93 @@
+//! Several charts of rows below one another as one picture, such as that of a data audit.
+
+use plotters::{coord::Shift, prelude::*};
+
+use super::{
+    Chart, DrawError, Picture,
+    rows::{Row, Rows},
+    style::{self, px},
+};
+use crate::report::ReportError;
+
+/// Height of a row in pixels.
+const ROW: f64 = 16.0;
+
+/// One of the charts: a heading, the scale's name with its unit, and rows.
+#[derive(Clone, Debug, Default)]
+pub struct Panel {
+    /// What it shows.
+    pub heading: String,
+    /// The scale's name with its unit.
+    pub scale: String,
+    /// From top to bottom.
+    pub entries: Vec<Entry>,
+}
+
+/// One row of a panel.
+#[derive(Clone, Debug, Default)]
+pub struct Entry {
+    /// At the left.
+    pub label: String,
+    /// At the right.
+    pub note: String,
+    /// Drawn as a dot; `None` where undefined.
+    pub value: Option<f64>,
+    /// Which colour of the series.
+    pub series: usize,
+    /// Whether a rule separates it from the row above.
+    pub opens_group: bool,
+}
+
+struct Page {
+    title: String,
+    charts: Vec<Rows>,
+}
+
+/// Draws the panels that have anything to show.
+///
+/// # Errors
+/// If plotters cannot.
+pub fn page(title: &str, panels: Vec<Panel>) -> Result<Picture, ReportError> {
+    let charts = panels.into_iter().filter_map(|panel| rows(panel).if_any()).collect();
+    super::svg(&Page { title: title.to_owned(), charts })
+}
+
+fn rows(panel: Panel) -> Rows {
+    let row = |entry: Entry| Row {
+        label: entry.label,
+        note: entry.note,
+        points: entry.value.into_iter().collect(),
+        color: style::series(entry.series),
+        opens_group: entry.opens_group,
+        ..Row::default()
+    };
+    Rows {
+        title: panel.heading.clone(),
+        scale: panel.scale,
+        legend: Some((panel.heading, Vec::new())),
+        rows: panel.entries.into_iter().map(row).collect(),
+        height: ROW,
+        from_zero: true,
+    }
+}
+
+impl Chart for Page {
+    fn title(&self) -> String {
+        self.title.clone()
+    }
+
+    fn size(&self) -> (u32, u32) {
+        let sizes = self.charts.iter().map(Chart::size);
+        sizes.fold((960, 1), |(width, height), size| (width.max(size.0), height + size.1))
+    }
+
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<(), DrawError> {
+        let mut below = area.clone();
+        for chart in &self.charts {
+            let (here, rest) = below.split_vertically(px(f64::from(chart.size().1)));
+            chart.draw(&here)?;
+            below = rest;
+        }
+        Ok(())
+    }
+}
