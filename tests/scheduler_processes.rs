@@ -90,6 +90,19 @@ fn what_a_worker_leaves_running_is_ended_even_if_it_left_the_group() {
 }
 
 #[test]
+fn what_an_attempt_leaves_running_is_ended_before_the_next() {
+    let mut sweep = Sweep::new(
+        1,
+        r#"[ -e $run/child ] && { grep -q sleep /proc/$(cat $run/child)/cmdline 2>/dev/null && exit 9; done_; exit; }
+        setsid sleep 300 & echo $! > $run/child; sleep 0.1
+        echo '{"state":"running","attempts":1}' > $run/state.json; exit 3"#,
+    );
+    sweep.options.schedule.retries = 1;
+    let (summary, diary) = sweep.run();
+    assert_eq!((summary.completed, summary.exit_code()), (1, 0), "{diary:#?}");
+}
+
+#[test]
 fn a_silent_worker_is_ended_and_called_stalled() {
     let mut sweep = Sweep::new(1, "trap '' TERM; while :; do sleep 1; done");
     sweep.options.schedule.stall_timeout = 0.2;
@@ -138,8 +151,8 @@ fn a_device_that_fails_run_after_run_is_set_aside_and_the_others_do_its_work() {
     let (summary, diary) = sweep.run();
     assert_eq!((summary.completed, summary.exit_code()), (30, 0), "{diary:#?}");
     let set_aside = diary.iter().position(|line| line.starts_with("note fake:2 is used no more")).unwrap();
-    let on_it = |lines: &[String]| lines.iter().filter(|line| line.contains(" fake:2 ")).count();
-    assert_eq!((on_it(&diary[..set_aside]), on_it(&diary[set_aside..])), (3, 0));
+    let starts = |lines: &[String]| lines.iter().filter(|l| l.starts_with("start ") && l.contains(" fake:2 ")).count();
+    assert_eq!((starts(&diary[..set_aside]), starts(&diary[set_aside..])), (3, 0));
 }
 
 #[test]

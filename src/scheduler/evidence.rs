@@ -51,8 +51,11 @@ pub(super) fn last_words(log: &Path) -> String {
         Ok(bytes)
     };
     let text = read().map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned());
-    // The words of earlier attempts are not this one's.
-    text.rsplit(ATTEMPT_LINE).next().unwrap_or_default().to_owned()
+    // The words of earlier attempts are not this one's, nor is the line between.
+    match text.rsplit_once(ATTEMPT_LINE) {
+        Some((_, attempt)) => attempt.split_once('\n').map_or("", |(_, words)| words).to_owned(),
+        None => text,
+    }
 }
 
 /// How the scheduler's line before each attempt starts.
@@ -82,7 +85,7 @@ mod tests {
         let log = folder.path().join("worker.log");
         let text = format!("{ATTEMPT_LINE}attempt 1\nMemoryError\n{ATTEMPT_LINE}attempt 2\nSegmentation fault\n");
         fs::write(&log, format!("{}{text}", "x".repeat(9000))).unwrap();
-        assert_eq!(last_words(&log), "attempt 2\nSegmentation fault\n");
+        assert_eq!(last_words(&log), "Segmentation fault\n");
         assert_eq!(last_words(&folder.path().join("none")), "");
     }
 

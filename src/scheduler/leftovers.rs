@@ -4,7 +4,6 @@ use std::{
     collections::BTreeSet,
     fs,
     os::unix::ffi::OsStrExt,
-    path::Path,
     time::{Duration, Instant},
 };
 
@@ -13,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::process::variable;
 use crate::{
     domain::Process,
-    store::{SweepDir, is_alive, process_of},
+    store::{RunDir, SweepDir, is_alive, process_of},
 };
 
 /// How long processes get to vanish after SIGKILL (one in an uninterruptible read may take its time).
@@ -23,11 +22,23 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// whatever group they are in. Only for the holder of the sweep's lock. Returns those ended, and those that did not
 /// vanish in time.
 pub(super) fn end_leftovers(sweep: &SweepDir) -> (usize, Vec<Process>) {
-    let Ok(runs) = std::path::absolute(sweep.runs()) else { return (0, Vec::new()) };
+    std::path::absolute(sweep.runs())
+        .map_or((0, Vec::new()), |runs| end_all_in(&[runs.as_os_str().as_bytes(), b"/"].concat()))
+}
+
+/// The same for one run, whose worker has ended.
+pub(super) fn end_leftovers_of(run: &RunDir) {
+    if let Ok(folder) = std::path::absolute(run.root()) {
+        end_all_in(&[folder.as_os_str().as_bytes(), b"\0"].concat());
+    }
+}
+
+/// Ends the processes whose run's folder, followed by a zero byte, starts like this.
+fn end_all_in(folder: &[u8]) -> (usize, Vec<Process>) {
     let mut ended = BTreeSet::new();
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let living = processes_of(&runs);
+        let living = processes_of(folder);
         for process in &living {
             ended.insert(process.pid);
             if let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) {
@@ -41,17 +52,15 @@ pub(super) fn end_leftovers(sweep: &SweepDir) -> (usize, Vec<Process>) {
     }
 }
 
-fn processes_of(runs: &Path) -> Vec<Process> {
-    let mut wanted = format!("{}=", variable::RUN_DIR).into_bytes();
-    wanted.extend(runs.as_os_str().as_bytes());
-    wanted.push(b'/');
+fn processes_of(folder: &[u8]) -> Vec<Process> {
+    let wanted = [variable::RUN_DIR.as_bytes(), b"=", folder].concat();
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|&pid| pid != std::process::id())
         .filter(|pid| {
             // The environment of another user's process cannot be read; nor can it be ours.
             let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.split(|&byte| byte == 0).any(|variable| variable.starts_with(&wanted))
+            environment.split_inclusive(|&byte| byte == 0).any(|variable| variable.starts_with(&wanted))
         })
         .filter_map(process_of)
         .collect()

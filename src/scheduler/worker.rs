@@ -20,6 +20,7 @@ use tokio::{
 use super::{
     Outcome, Trainer,
     evidence::{ATTEMPT_LINE, Evidence},
+    leftovers::end_leftovers_of,
     lines::{Line, Lines},
     process::{LastWords, outcome, signal_group, variable},
     recorder::Recorder,
@@ -66,6 +67,11 @@ pub(super) enum Report {
 /// Starts a worker, attends it to its end and reports.
 pub(super) async fn attend(launch: Launch, reports: Sender<(usize, Report)>) {
     let number = launch.number;
+    if launch.attempt > 1 {
+        // Of an earlier attempt, something may have left the worker's group and live on.
+        let run = launch.run.clone();
+        let _ = spawn_blocking(move || end_leftovers_of(&run)).await;
+    }
     let recorder = match &launch.trainer {
         Trainer::BuiltIn { .. } => Ok(None),
         Trainer::Outside { .. } => Recorder::open(&launch.run).map(Some),
@@ -166,7 +172,7 @@ async fn converse(
     // What the worker started in its group must not outlive it, nor keep the pipe open.
     signal_group(pid, Signal::KILL);
     ear.hear_out(&mut lines).await;
-    ear.record(Recorder::show).await;
+    ear.write(Recorder::show).await;
     match status {
         Ok(status) => outcome(status, ear.words, &path, &evidence),
         Err(e) => Outcome::Failed(Failure::new(FailureKind::Spawn, format!("failed to wait for the worker: {e}"))),
@@ -214,11 +220,15 @@ impl Ear {
         }
     }
 
-    /// Writes records on another thread: a slow disk holds up this run alone.
+    /// Writes records, unless the run's fate is settled.
     async fn record(&mut self, write: impl FnOnce(&mut Recorder) -> Result<(), Failure> + Send + 'static) {
-        if self.words.are_last() {
-            return;
+        if !self.words.are_last() {
+            self.write(write).await;
         }
+    }
+
+    /// Writes on another thread: a slow disk holds up this run alone.
+    async fn write(&mut self, write: impl FnOnce(&mut Recorder) -> Result<(), Failure> + Send + 'static) {
         let Some(mut recorder) = self.recorder.take() else { return };
         let written = spawn_blocking(move || {
             let result = write(&mut recorder);
