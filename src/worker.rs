@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::train::{Outcome, Say};
 use crate::{
-    data::{DataErrors, Dataset, Prepared, assign},
+    data::{Cache, DataErrors, Dataset, Prepared, assign},
     domain::{Failure, FailureKind, ModelConfig, Process, RunConfig, RunState, Split, SplitRow, StateRecord},
     loss::LossOps,
     model::ConvOps,
@@ -121,11 +121,17 @@ where
     A::InnerBackend: ConvOps,
 {
     let config = RunFile::read(run).map_err(storage)?.config;
-    let dataset = Dataset::open(&config.data).map_err(bad_data)?;
+    let cache = Cache::standard();
+    let dataset = cache.as_ref().map_or_else(|| Dataset::open(&config.data), |cache| cache.open(&config.data));
+    let dataset = dataset.map_err(bad_data)?;
     let splits = assign(&dataset, &config.split).map_err(bad_data)?;
     write_split(run, &dataset, &splits).map_err(storage)?;
     check(&config, &dataset, &splits)?;
-    let prepared = Prepared::load(&dataset, &config.data, &splits).map_err(bad_data)?;
+    let prepared = match cache {
+        Some(cache) => cache.load(&dataset, &config.data, &splits),
+        None => Prepared::load(&dataset, &config.data, &splits),
+    };
+    let prepared = prepared.map_err(bad_data)?;
     let task = Task {
         config: &config,
         samples: &prepared,

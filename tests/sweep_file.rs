@@ -199,6 +199,7 @@ fn every_key_of_the_table_is_a_setting_and_every_setting_is_in_the_table() {
     config.data.ignore_index = Some(9);
     config.data.groups = Some(sweepscope::domain::Groups { file: "f".into(), image: "i".into(), group: "g".into() });
     config.data.pairs = Some(sweepscope::domain::Pairs { file: "f".into(), image: "i".into(), mask: "m".into() });
+    config.trainer = Some(Default::default());
     config.split.file = Some("f".into());
     config.train.early_stopping = Some(Default::default());
     let mut settings = HashSet::new();

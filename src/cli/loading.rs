@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{console, exit::Refusal};
 use crate::{
-    data::{self, Dataset, synth},
+    data::{self, Cache, Dataset, synth},
     domain::{RunConfig, Split, SplitConfig},
     grid,
     plan::Plan,
@@ -28,8 +28,9 @@ pub enum Place<'a> {
     At(&'a Path),
 }
 
-/// Reads and checks the sweep file and holds its grid against the disk. Data are only fingerprinted.
-pub fn load(file: &Path, overrides: &[String], place: &Place<'_>) -> Result<Loaded, Refusal> {
+/// Reads and checks the sweep file and holds its grid against the disk. Data are only fingerprinted; with a `cache`,
+/// files that did not change are not even read.
+pub fn load(file: &Path, overrides: &[String], place: &Place<'_>, cache: Option<&Cache>) -> Result<Loaded, Refusal> {
     let spec = SweepSpec::read(file, overrides)?;
     let cells = grid::expand(&spec)?;
     let mut warnings = spec.warnings.clone();
@@ -42,7 +43,12 @@ pub fn load(file: &Path, overrides: &[String], place: &Place<'_>) -> Result<Load
         Place::At(folder) => folder.to_path_buf(),
     });
     let first = &cells[0].config;
-    let fingerprint = data::fingerprint(&first.data, &first.split)?;
+    let fingerprint = match cache {
+        Some(cache) => cache.fingerprint(&first.data, &first.split),
+        None => data::fingerprint(&first.data, &first.split),
+    };
+    // Files that do not pair are one fault of several: opening finds all the others too.
+    let fingerprint = fingerprint.map_err(|errors| Dataset::open(&first.data).err().unwrap_or(errors))?;
     Ok(Loaded { plan: Plan::new(sweep, cells, fingerprint)?, spec })
 }
 
@@ -61,9 +67,10 @@ pub fn make_synthetic(file: &Path, overrides: &[String]) -> Result<(), Refusal> 
 }
 
 /// Opens and checks every image and mask, and deals each split that a pending run needs.
-pub fn check_data(plan: &Plan) -> Result<Option<Dataset>, Refusal> {
+pub fn check_data(plan: &Plan, cache: Option<&Cache>) -> Result<Option<Dataset>, Refusal> {
     let Some(first) = plan.pending().next() else { return Ok(None) };
-    let dataset = Dataset::open(&first.config.data)?;
+    let data = &first.config.data;
+    let dataset = cache.map_or_else(|| Dataset::open(data), |cache| cache.open(data))?;
     let mut dealt: Vec<&SplitConfig> = Vec::new();
     for entry in plan.pending() {
         let split = &entry.config.split;

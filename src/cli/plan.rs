@@ -34,14 +34,14 @@ pub struct Arguments {
 
 /// Shows the plan.
 pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
-    let loaded = loading::load(&arguments.sweep, &arguments.overrides, &Place::Below(&arguments.results))?;
+    let loaded = loading::load(&arguments.sweep, &arguments.overrides, &Place::Below(&arguments.results), None)?;
     show(&loaded, arguments.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the grid, what is done, and what the splits hold.
 pub fn show(loaded: &Loaded, as_json: bool) -> Result<(), Refusal> {
-    let dataset = loading::check_data(&loaded.plan)?;
+    let dataset = loading::check_data(&loaded.plan, None)?;
     if as_json {
         console::answer(&format!("{:#}\n", to_json(loaded)));
         return Ok(());

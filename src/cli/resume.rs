@@ -9,7 +9,7 @@ use super::{
     loading::{self, Place},
     run::{self, Schedule},
 };
-use crate::store::SweepDir;
+use crate::{data::Cache, store::SweepDir};
 
 /// Arguments of `resume`.
 #[derive(Args)]
@@ -28,6 +28,6 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
         let folder = arguments.results.display();
         return Err(Refusal::wrong(format!("{folder} holds no sweep.toml; give the folder of a sweep that was run")));
     }
-    let loaded = loading::load(&file, &[], &Place::At(&arguments.results))?;
+    let loaded = loading::load(&file, &[], &Place::At(&arguments.results), Cache::standard().as_ref())?;
     run::run(&loaded, &arguments.schedule)
 }

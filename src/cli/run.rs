@@ -18,6 +18,7 @@ use super::{
     progress::Progress,
 };
 use crate::{
+    data::Cache,
     devices,
     domain::DeviceRequest,
     plan::{Action, Plan},
@@ -73,7 +74,8 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     if !arguments.dry_run {
         loading::make_synthetic(&arguments.sweep, &arguments.overrides)?;
     }
-    let loaded = loading::load(&arguments.sweep, &arguments.overrides, &place)?;
+    let cache = if arguments.dry_run { None } else { Cache::standard() };
+    let loaded = loading::load(&arguments.sweep, &arguments.overrides, &place, cache.as_ref())?;
     if arguments.dry_run {
         plan::show(&loaded, false)?;
         return Ok(ExitCode::SUCCESS);
@@ -87,7 +89,7 @@ pub fn run(loaded: &Loaded, flags: &Schedule) -> Result<ExitCode, Refusal> {
     if plan.pending().next().is_none() {
         return nothing_to_do(plan);
     }
-    loading::check_data(plan)?;
+    loading::check_data(plan, Cache::standard().as_ref())?;
     let sweep = &plan.sweep;
     store::create_dir(sweep.root())?;
     let lock = store::SweepLock::acquire(sweep)?;

@@ -12,7 +12,7 @@ use std::{
 /// The program, ready for its arguments, in `folder`.
 pub fn sweepscope(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sweepscope"));
-    command.current_dir(folder);
+    command.current_dir(folder).env("SWEEPSCOPE_CACHE", folder.join("cache"));
     command
 }
 
