@@ -10,7 +10,10 @@ use std::{
 
 use sweepscope::{
     data::synth,
-    domain::{ClassSpec, EarlyStopping, FailureKind, Fractions, InputSize, RunConfig, RunId, RunState, SplitStrategy},
+    domain::{
+        ClassSpec, ClassWeights, EarlyStopping, FailureKind, Fractions, InputSize, RunConfig, RunId, RunState,
+        SplitStrategy,
+    },
     protocol::Message,
     store::{RunDir, RunFile},
     worker::{self, Device, Outcome},
@@ -173,7 +176,7 @@ fn what_cannot_be_trained_is_refused_with_every_reason() {
     let mut config = settings(&data);
     config.model.depth = 5;
     config.data.input_size = InputSize([40, 32]);
-    config.loss.class_weights = vec![1.0, 2.0];
+    config.loss.class_weights = ClassWeights::Given(vec![1.0, 2.0]);
     let refused = prepare(&folder.path().join("refused"), &config);
     let failure = worker::run(&refused, Device::Cpu, 1, &AtomicBool::new(false), &mut |_: &Message| ()).unwrap_err();
     assert_eq!(failure.kind, FailureKind::BadConfig);

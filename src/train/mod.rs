@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `epoch` | the steps of one epoch |
 //! | `samples` | what training reads |
-//! | `loader`, `augment` | batches made ahead, random changes |
+//! | `loader`, `augment`, `warp` | batches made ahead, random changes |
 //! | `optimizer`, `schedule` | how weights move |
 //! | `evaluate` | figures of a split |
 //! | `early_stopping` | when to end, which epoch is best |
@@ -24,6 +24,7 @@ mod record;
 mod resume;
 mod samples;
 mod schedule;
+mod warp;
 
 use std::sync::atomic::AtomicBool;
 
@@ -78,7 +79,7 @@ where
 {
     /// A training that has not begun.
     pub fn new(run: &'a RunDir, task: Task<'a>, device: &'a A::Device, stop: &'a AtomicBool) -> Self {
-        let loss = Loss::new(&task.config.loss, task.classes.names.len());
+        let loss = Loss::new(&task.config.loss, &task.training_pixels());
         Self { run, task, device, stop, loss }
     }
 
@@ -91,7 +92,7 @@ where
         say(&Message::Start { epoch: state.epoch, epochs: self.task.config.train.epochs });
         while !self.is_over(&history, state.epoch) {
             let epoch = state.epoch + 1;
-            let Some(trained) = self.train_epoch(network, epoch, say)? else {
+            let Some(trained) = self.train_epoch(network, &history, epoch, say)? else {
                 state.state = RunState::Stopped;
                 self.run.write_state(&state).map_err(storage)?;
                 return Ok(Outcome::Stopped);

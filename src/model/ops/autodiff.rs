@@ -42,6 +42,40 @@ impl<const N: usize> Backward<Flex, N> for BlockStep {
     }
 }
 
+/// Backward step of a group-norm block; parents as those of [`BlockStep`].
+#[derive(Debug)]
+struct GroupStep;
+
+impl<const N: usize> Backward<Flex, N> for GroupStep {
+    type State = (flex::Input, flex::Weights, flex::GroupSaved);
+
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g = grads.consume::<Flex>(&ops.node);
+        let (input, weights, saved) = ops.state;
+        let parents = ops.parents.map(|parent| parent.map(|parent| parent.id));
+        let (source_parents, parameter_parents) = parents.split_at(N - 4);
+        let need_input = source_parents.iter().any(Option::is_some);
+        let found = flex::group_block_backward(&input, &weights, &saved, g, need_input);
+        register(grads, source_parents, found.sources);
+        register(grads, parameter_parents, [found.weight, found.bias, found.gamma, found.beta]);
+    }
+}
+
+/// Backward step of a block in evaluation; its parents are the sources alone.
+#[derive(Debug)]
+struct FoldedStep;
+
+impl<const N: usize> Backward<Flex, N> for FoldedStep {
+    type State = (flex::Input, flex::Weights, FlexTensor);
+
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g = grads.consume::<Flex>(&ops.node);
+        let (input, weights, y) = ops.state;
+        let parents = ops.parents.map(|parent| parent.map(|parent| parent.id));
+        register(grads, &parents, flex::folded_backward(&input, &weights, &y, g));
+    }
+}
+
 #[derive(Debug)]
 struct PoolStep;
 
@@ -83,24 +117,29 @@ impl ConvOps for Autodiff<Flex> {
     }
 
     fn block(source: Source<Self>, weights: BlockWeights<Self>) -> BlockOutput<Self> {
-        let weights = [raw(weights.weight), raw(weights.bias), raw(weights.gamma), raw(weights.beta)];
-        let [weight, bias, gamma, beta] = &weights;
-        match source {
-            Source::Map(x) => {
-                let x = raw(x);
-                let input = flex::Input::Map(values(&x));
-                tracked_block([&x, weight, bias, gamma, beta], input)
-            }
-            Source::Upsampled(x) => {
-                let x = raw(x);
-                let input = flex::Input::Upsampled(values(&x));
-                tracked_block([&x, weight, bias, gamma, beta], input)
-            }
-            Source::Joined(x, y) => {
-                let (x, y) = (raw(x), raw(y));
-                let input = flex::Input::Joined(values(&x), values(&y));
-                tracked_block([&x, &y, weight, bias, gamma, beta], input)
-            }
+        let weights = raw_weights(weights);
+        let [w, b, gamma, beta] = &weights;
+        match Sources::of(source) {
+            Sources::One(x, input) => tracked_block([&x, w, b, gamma, beta], input),
+            Sources::Two(x, y, input) => tracked_block([&x, &y, w, b, gamma, beta], input),
+        }
+    }
+
+    fn group_block(source: Source<Self>, weights: BlockWeights<Self>, groups: usize) -> Tensor<Self, 4> {
+        let weights = raw_weights(weights);
+        let [w, b, gamma, beta] = &weights;
+        match Sources::of(source) {
+            Sources::One(x, input) => tracked_group_block([&x, w, b, gamma, beta], input, groups),
+            Sources::Two(x, y, input) => tracked_group_block([&x, &y, w, b, gamma, beta], input, groups),
+        }
+    }
+
+    fn block_folded(source: Source<Self>, weights: BlockWeights<Self>) -> Tensor<Self, 4> {
+        let [weight, bias, gamma, beta] = raw_weights(weights).map(|x| values(&x));
+        let weights = flex::Weights { weight, bias, gamma, beta };
+        match Sources::of(source) {
+            Sources::One(x, input) => tracked_folded([&x], input, weights),
+            Sources::Two(x, y, input) => tracked_folded([&x, &y], input, weights),
         }
     }
 
@@ -125,10 +164,75 @@ impl ConvOps for Autodiff<Flex> {
     }
 }
 
+/// The tensors of a source, and the same as the kernels read them.
+enum Sources {
+    One(Tracked, flex::Input),
+    Two(Tracked, Tracked, flex::Input),
+}
+
+impl Sources {
+    fn of(source: Source<Autodiff<Flex>>) -> Self {
+        match source {
+            Source::Map(x) => {
+                let x = raw(x);
+                let input = flex::Input::Map(values(&x));
+                Self::One(x, input)
+            }
+            Source::Upsampled(x) => {
+                let x = raw(x);
+                let input = flex::Input::Upsampled(values(&x));
+                Self::One(x, input)
+            }
+            Source::Joined(x, y) => {
+                let (x, y) = (raw(x), raw(y));
+                let input = flex::Input::Joined(values(&x), values(&y));
+                Self::Two(x, y, input)
+            }
+        }
+    }
+}
+
+fn raw_weights(weights: BlockWeights<Autodiff<Flex>>) -> [Tracked; 4] {
+    [raw(weights.weight), raw(weights.bias), raw(weights.gamma), raw(weights.beta)]
+}
+
+/// The weights among a block's parents: the last four.
+fn weights_of<const N: usize>(parents: [&Tracked; N]) -> flex::Weights {
+    let [weight, bias, gamma, beta] = [N - 4, N - 3, N - 2, N - 1].map(|index| values(parents[index]));
+    flex::Weights { weight, bias, gamma, beta }
+}
+
+fn tracked_group_block<const N: usize>(
+    parents: [&Tracked; N],
+    input: flex::Input,
+    groups: usize,
+) -> Tensor<Autodiff<Flex>, 4> {
+    let weights = weights_of(parents);
+    let (z, saved) = flex::group_block(&input, &weights, groups);
+    let nodes = parents.map(|parent| parent.node.clone());
+    wrap(match GroupStep.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish((input, weights, saved), z),
+        OpsKind::UnTracked(step) => step.finish(z),
+    })
+}
+
+fn tracked_folded<const N: usize>(
+    parents: [&Tracked; N],
+    input: flex::Input,
+    weights: flex::Weights,
+) -> Tensor<Autodiff<Flex>, 4> {
+    let y = flex::rectified(&input, &weights);
+    let z = flex::affine(&y, &weights);
+    let nodes = parents.map(|parent| parent.node.clone());
+    wrap(match FoldedStep.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish((input, weights, y), z),
+        OpsKind::UnTracked(step) => step.finish(z),
+    })
+}
+
 /// `parents` are the sources, then weight, bias, gamma and beta.
 fn tracked_block<const N: usize>(parents: [&Tracked; N], input: flex::Input) -> BlockOutput<Autodiff<Flex>> {
-    let [weight, bias, gamma, beta] = [N - 4, N - 3, N - 2, N - 1].map(|index| values(parents[index]));
-    let weights = flex::Weights { weight, bias, gamma, beta };
+    let weights = weights_of(parents);
     let (z, saved) = flex::block(&input, &weights);
     let (mean, variance) = (Tracked::new(saved.mean.clone()), Tracked::new(saved.variance.clone()));
     let nodes = parents.map(|parent| parent.node.clone());
@@ -251,33 +355,61 @@ mod tests {
         }
     }
 
+    #[test]
+    fn group_norm_and_frozen_blocks_agree_with_stock_operations() {
+        let shapes = [[2, 3, 4, 6], [2, 5, 4, 6], [6, 8, 3, 3], [1, 6, 1, 1], [1, 6, 1, 1], [1, 6, 1, 1]];
+        let weights = |x: &[Tensor<A, 4>]| BlockWeights {
+            weight: x[2].clone(),
+            bias: x[3].clone().reshape([6]),
+            gamma: x[4].clone().reshape([6]),
+            beta: x[5].clone().reshape([6]),
+        };
+        let own_source = |x: &[Tensor<A, 4>]| Source::Joined(last(&x[0]), last(&x[1]));
+        let source = |x: &[Tensor<A, 4>]| Source::Joined(x[0].clone(), x[1].clone());
+        let own = outcome(&|x| first(A::group_block(own_source(x), weights(x), 2)), &shapes);
+        let expected = outcome(&|x| stock::group_block(source(x), weights(x), 2), &shapes);
+        for (own, expected) in own.into_iter().zip(expected) {
+            close("group norm", own.unwrap(), expected.unwrap());
+        }
+        let own = outcome(&|x| first(A::block_folded(own_source(x), weights(x))), &shapes);
+        let expected = outcome(&|x| stock::block_folded(source(x), weights(x)), &shapes);
+        // The output and the gradients of both sources; the weights get none.
+        for (own, expected) in own.iter().zip(&expected).take(3) {
+            close("frozen", own.clone().unwrap(), expected.clone().unwrap());
+        }
+        assert!(own[3..].iter().all(Option::is_none));
+    }
+
     /// The output and gradients of an operation over leaves with these shapes.
-    fn outcome(operation: fn(&[Tensor<A, 4>]) -> Tensor<A, 4>, shapes: &[[usize; 4]]) -> Vec<Tensor<Flex, 4>> {
+    fn outcome(
+        operation: &dyn Fn(&[Tensor<A, 4>]) -> Tensor<A, 4>,
+        shapes: &[[usize; 4]],
+    ) -> Vec<Option<Tensor<Flex, 4>>> {
         let leaves: Vec<_> =
             (0..).zip(shapes).map(|(i, shape): (i32, _)| random(&format!("leaf {i}"), *shape)).collect();
         let y = operation(&leaves);
         let pull = random("pull", y.dims()).detach();
         let gradients = (y.clone() * pull).sum().backward();
-        std::iter::once(y.inner()).chain(leaves.iter().map(|x| x.grad(&gradients).unwrap())).collect()
+        std::iter::once(Some(y.inner())).chain(leaves.iter().map(|x| x.grad(&gradients))).collect()
     }
 
     #[test]
     fn pooling_and_the_head_agree_with_stock_operations() {
         let pairs = [
             (
-                outcome(|x| first(<A as ConvOps>::pool(last(&x[0]))), &[[2, 5, 6, 8]]),
-                outcome(|x| stock::pool(x[0].clone()), &[[2, 5, 6, 8]]),
+                outcome(&|x| first(<A as ConvOps>::pool(last(&x[0]))), &[[2, 5, 6, 8]]),
+                outcome(&|x| stock::pool(x[0].clone()), &[[2, 5, 6, 8]]),
             ),
             {
                 let shapes = [[2, 5, 6, 8], [3, 5, 1, 1], [1, 3, 1, 1]];
                 let own =
-                    outcome(|x| <A as ConvOps>::head(last(&x[0]), x[1].clone(), x[2].clone().reshape([3])), &shapes);
-                (own, outcome(|x| stock::head(x[0].clone(), x[1].clone(), x[2].clone().reshape([3])), &shapes))
+                    outcome(&|x| <A as ConvOps>::head(last(&x[0]), x[1].clone(), x[2].clone().reshape([3])), &shapes);
+                (own, outcome(&|x| stock::head(x[0].clone(), x[1].clone(), x[2].clone().reshape([3])), &shapes))
             },
         ];
         for (own, expected) in pairs {
             for (own, expected) in own.into_iter().zip(expected) {
-                close("output or gradient", own, expected);
+                close("output or gradient", own.unwrap(), expected.unwrap());
             }
         }
     }
