@@ -1,5 +1,6 @@
 //! The sweep file's grid as a list of cells: every combination once, in a stable order, never truncated.
 
+use rayon::prelude::*;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
@@ -31,10 +32,10 @@ pub fn expand(spec: &SweepSpec) -> Result<Vec<Cell>, Problems> {
     }
     let keys = spec.cells.keys();
     let mut cells = Vec::with_capacity(assignments.len());
-    for assignment in &assignments {
-        match cell(spec, &keys, assignment) {
+    for made in assignments.par_iter().map(|assignment| cell(spec, &keys, assignment)).collect::<Vec<_>>() {
+        match made {
             Ok(cell) => cells.push(cell),
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(*problem),
         }
     }
     problems.extend(duplicates(spec, &cells));
@@ -101,13 +102,14 @@ fn replicate_rank(spec: &SweepSpec, cell: &Assignment<'_>, key: &str) -> usize {
     axis.and_then(|axis| axis.values.iter().position(|known| known == *value)).unwrap_or(0)
 }
 
-fn cell(spec: &SweepSpec, keys: &[&str], assignment: &Assignment<'_>) -> Result<Cell, Problem> {
+fn cell(spec: &SweepSpec, keys: &[&str], assignment: &Assignment<'_>) -> Result<Cell, Box<Problem>> {
     let mut table = spec.base.clone();
     for (key, value) in assignment {
         set(&mut table, key, (*value).clone());
     }
     let config: RunConfig = table.try_into().map_err(|error| {
-        Problem::without_place(format!("the cell {} cannot be read: {error}", describe(assignment)), "")
+        let message = format!("the cell {} cannot be read: {error}", describe(assignment));
+        Box::new(Problem::without_place(message, ""))
     })?;
     let settled = serde_json::to_value(&config).unwrap_or_default();
     let axes: Vec<(String, Json)> =
@@ -144,11 +146,12 @@ fn describe(assignment: &Assignment<'_>) -> String {
 }
 
 fn duplicates(spec: &SweepSpec, cells: &[Cell]) -> Vec<Problem> {
-    let mut seen = std::collections::HashMap::new();
+    let texts: Vec<String> =
+        cells.par_iter().map(|cell| serde_json::to_string(&cell.config).unwrap_or_default()).collect();
+    let mut seen = std::collections::HashSet::with_capacity(cells.len());
     let mut problems = Vec::new();
-    for cell in cells {
-        let text = serde_json::to_string(&cell.config).unwrap_or_default();
-        if seen.insert(text, ()).is_some() {
+    for (cell, text) in cells.iter().zip(&texts) {
+        if !seen.insert(text) {
             let axes: Vec<_> = cell.axes.iter().map(|(axis, value)| format!("{axis}={}", axis_text(value))).collect();
             let message = format!("the cell {} occurs twice", axes.join(" "));
             let repeated = spec.cells.groups.iter().flatten().find(|axis| repeats(&axis.values));

@@ -1,10 +1,17 @@
 //! The grid against what is on disk: which runs are new, which go on, which are done.
 
+use std::thread;
+
+use rayon::prelude::*;
+
 use crate::{
     domain::{RunConfig, RunId, RunState, StateRecord},
     grid::Cell,
     store::{PlannedRun, RunDir, RunFile, StoreError, SweepDir},
 };
+
+/// Threads that write run.toml files.
+const WRITERS: usize = 16;
 
 /// What is to be done with a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +68,7 @@ impl Plan {
     /// # Errors
     /// If a state file is there but cannot be read.
     pub fn new(sweep: SweepDir, cells: Vec<Cell>, fingerprint: String) -> Result<Self, StoreError> {
-        let entries = cells.into_iter().map(|cell| entry(&sweep, cell, &fingerprint)).collect::<Result<_, _>>()?;
+        let entries = cells.into_par_iter().map(|cell| entry(&sweep, cell, &fingerprint)).collect::<Result<_, _>>()?;
         Ok(Self { sweep, fingerprint, entries })
     }
 
@@ -88,11 +95,22 @@ impl Plan {
     /// If the system refuses.
     pub fn write(&self) -> Result<(), StoreError> {
         crate::store::create_dir(&self.sweep.runs())?;
-        for entry in self.pending() {
-            self.write_run(entry)?;
-        }
+        self.write_runs()?;
         let planned: Vec<_> = self.entries.iter().map(|entry| entry.planned.clone()).collect();
         PlannedRun::write_all(&self.sweep, &planned)
+    }
+
+    /// A durable write waits for the disk, which takes many at once as fast as one.
+    fn write_runs(&self) -> Result<(), StoreError> {
+        let pending: Vec<_> = self.pending().collect();
+        let share = pending.len().div_ceil(WRITERS).max(1);
+        thread::scope(|scope| {
+            let write = |entries: &[&PlanEntry]| entries.iter().try_for_each(|entry| self.write_run(entry));
+            let writers: Vec<_> = pending.chunks(share).map(|entries| scope.spawn(move || write(entries))).collect();
+            writers
+                .into_iter()
+                .try_for_each(|writer| writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
     }
 
     fn write_run(&self, entry: &PlanEntry) -> Result<(), StoreError> {

@@ -87,7 +87,9 @@ fn random_faults_lose_nothing_repeat_nothing_and_leave_nothing_behind() {
         trial.end();
         for (path, bytes) in &expected {
             let found = fs::read_to_string(trial.sweep.results().join(path)).unwrap_or_default();
-            assert_eq!(found, *bytes, "{} of sweep {sweeps}", path.display());
+            let difference = found.lines().zip(bytes.lines()).find(|(found, expected)| found != expected);
+            let lengths = (found.len(), bytes.len());
+            assert!(found == *bytes, "{} of sweep {sweeps}: {lengths:?}, {difference:?}", path.display());
         }
         sweeps += 1;
     }

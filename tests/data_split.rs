@@ -1,5 +1,5 @@
 //! Splits: sizes, groups, refusals, files, and how alike they are on real images.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail and say what it saw")]
 
 mod data_support;
 

@@ -6,7 +6,7 @@ mod scheduler_support;
 use std::{collections::BTreeSet, fs};
 
 use scheduler_support::{Sweep, runs};
-use sweepscope::domain::{FailureKind, RunState};
+use sweepscope::domain::{DeviceRequest, FailureKind, RunState, ScheduleConfig};
 
 #[test]
 fn runs_that_say_done_are_completed_and_their_output_is_logged() {
@@ -131,6 +131,18 @@ fn three_runs_that_fail_alike_end_the_sweep_with_one_diagnosis() {
 }
 
 #[test]
+fn a_device_that_fails_run_after_run_is_set_aside_and_the_others_do_its_work() {
+    let mut sweep = Sweep::new(30, r#"[ "$CUDA_VISIBLE_DEVICES" = 2 ] && kill -SEGV $$; sleep 0.02; done_"#);
+    let schedule = ScheduleConfig { retries: 2, ..sweep.options.schedule.clone() };
+    sweep.options = scheduler_support::options(schedule, DeviceRequest::Fake(4), None, 30);
+    let (summary, diary) = sweep.run();
+    assert_eq!((summary.completed, summary.exit_code()), (30, 0), "{diary:#?}");
+    let set_aside = diary.iter().position(|line| line.starts_with("note fake:2 is used no more")).unwrap();
+    let on_it = |lines: &[String]| lines.iter().filter(|line| line.contains(" fake:2 ")).count();
+    assert_eq!((on_it(&diary[..set_aside]), on_it(&diary[set_aside..])), (3, 0));
+}
+
+#[test]
 fn eight_fake_gpus_are_all_busy_while_work_is_left_and_each_worker_sees_one() {
     let mut sweep = Sweep::new(
         64,
@@ -138,7 +150,7 @@ fn eight_fake_gpus_are_all_busy_while_work_is_left_and_each_worker_sees_one() {
         echo "$CUDA_VISIBLE_DEVICES $from $(now)" > $run/seen; done_"#,
     );
     let schedule = sweep.options.schedule.clone();
-    sweep.options = scheduler_support::options(schedule, sweepscope::domain::DeviceRequest::Fake(8), None, 64);
+    sweep.options = scheduler_support::options(schedule, DeviceRequest::Fake(8), None, 64);
     let (summary, diary) = sweep.run();
     assert_eq!(summary.completed, 64);
     let seen: Vec<String> =

@@ -181,7 +181,7 @@ fn ctrl_z_pauses_the_workers_too() {
         stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
     };
     sweep.wait_until(|| is_stopped(child.id()));
-    assert!(sweep.workers().into_iter().all(is_stopped));
+    sweep.wait_until(|| sweep.workers().into_iter().all(is_stopped));
     let before = sweep.states();
     thread::sleep(Duration::from_millis(200));
     assert_eq!(sweep.states(), before);

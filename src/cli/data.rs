@@ -1,15 +1,17 @@
-//! `data`: makes a synthetic set of images.
+//! `data`: checks a data set, or makes a synthetic one.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand};
 
-use super::{console, exit::Refusal};
+use super::{audit, console, exit::Refusal};
 use crate::data::synth;
 
 /// The commands on data.
 #[derive(Subcommand)]
 pub enum Command {
+    /// Check a data set and its splits
+    Audit(audit::Arguments),
     /// Make noisy images with masks of four structures
     Synth(Synth),
 }
@@ -30,7 +32,13 @@ pub struct Synth {
 
 /// Runs a command on data.
 pub fn main(command: &Command) -> Result<ExitCode, Refusal> {
-    let Command::Synth(arguments) = command;
+    match command {
+        Command::Audit(arguments) => audit::main(arguments),
+        Command::Synth(arguments) => make(arguments),
+    }
+}
+
+fn make(arguments: &Synth) -> Result<ExitCode, Refusal> {
     let mut options = synth::Options::default();
     options.images = arguments.images.unwrap_or(options.images);
     options.seed = arguments.seed.unwrap_or(options.seed);

@@ -1,5 +1,6 @@
 //! The commands: a file each. Only here does the program read its arguments and touch the terminal.
 
+mod audit;
 mod console;
 mod data;
 mod devices;

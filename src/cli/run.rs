@@ -1,6 +1,7 @@
 //! `run`: runs what is not done yet, then says what came out.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Instant,
@@ -108,6 +109,10 @@ pub fn run(loaded: &Loaded, flags: &Schedule) -> Result<ExitCode, Refusal> {
 /// Everything is done (or failed for good): say so, and where the report is.
 fn nothing_to_do(plan: &Plan) -> Result<ExitCode, Refusal> {
     let root = plan.sweep.root().display();
+    if report_is_stale(plan) {
+        let runs: Vec<String> = plan.entries.iter().map(|entry| entry.planned.run.clone()).collect();
+        report::build(&plan.sweep, &runs)?;
+    }
     let failed = plan.count(Action::Failed);
     if failed > 0 {
         let runs = console::count(failed, "run");
@@ -115,13 +120,15 @@ fn nothing_to_do(plan: &Plan) -> Result<ExitCode, Refusal> {
         return Ok(ExitCode::from(exit::FAILED));
     }
     console::answer(&format!("nothing to do: {} done\n", console::count(plan.entries.len(), "run")));
-    let page = plan.sweep.report().join("index.html");
-    if page.exists() {
-        console::answer(&format!("report: {}\n", page.display()));
-    } else {
-        console::answer(&format!("next: sweepscope report {root}\n"));
-    }
+    console::answer(&format!("report: {}\n", plan.sweep.report().join("index.html").display()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a run was recorded after the page was made: the program was killed in between.
+fn report_is_stale(plan: &Plan) -> bool {
+    let changed = |path: PathBuf| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let made = changed(plan.sweep.report().join("index.html"));
+    plan.entries.iter().any(|entry| changed(plan.run_dir(entry).state_json()) > made)
 }
 
 fn options(loaded: &Loaded, flags: &Schedule) -> Result<Options, Refusal> {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rayon::prelude::*;
+
 use super::exit::Refusal;
 use crate::{
     domain::StateRecord,
@@ -24,7 +26,7 @@ pub fn open(folder: &Path) -> Result<(SweepDir, Vec<Standing>), Refusal> {
         return Err(Refusal::wrong(format!("{folder} holds no sweep; give a folder such as results/demo")));
     };
     let standing = |planned: PlannedRun| Ok(Standing { state: sweep.run(&planned.run).read_state()?, planned });
-    let runs = plan.into_iter().map(standing).collect::<Result<_, Refusal>>()?;
+    let runs = plan.into_par_iter().map(standing).collect::<Result<_, Refusal>>()?;
     Ok((sweep, runs))
 }
 

@@ -19,15 +19,21 @@ use super::{
 /// A checked data set: each image and mask was decoded once and found sound.
 #[derive(Debug)]
 pub struct Dataset {
-    names: Vec<String>,
-    groups: Vec<String>,
+    pub(super) known: Known,
     classes: ClassList,
-    samples: Vec<Sample>,
     pub(super) coding: Coding,
 }
 
+/// What was found in the files.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct Known {
+    names: Vec<String>,
+    groups: Vec<String>,
+    samples: Vec<Sample>,
+}
+
 /// What is known of one image and its mask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Sample {
     /// The image file.
     pub image: PathBuf,
@@ -58,24 +64,30 @@ impl Dataset {
         let kept = checked.into_iter().filter_map(|result| problems.keep(result)).flatten();
         let (names, samples): (Vec<String>, Vec<Sample>) = kept.unzip();
         let groups = problems.keep(groups(config, &names, &samples)).unwrap_or_default();
-        problems.or(Self { names, groups, classes, samples, coding })
+        problems.or(Self { known: Known { names, groups, samples }, classes, coding })
+    }
+
+    /// The data set whose files are known from an earlier opening with the same settings.
+    pub(super) fn from_known(config: &DataConfig, known: Known) -> Result<Self, DataErrors> {
+        let (classes, coding) = classes::coding(config)?;
+        Ok(Self { known, classes, coding })
     }
 
     /// Number of images; at least one.
     #[expect(clippy::len_without_is_empty, reason = "an empty data set cannot be opened")]
     pub fn len(&self) -> usize {
-        self.names.len()
+        self.known.names.len()
     }
 
     /// File names relative to `data.images`, with `/` between folders, sorted. Pages of a stack are images of their
     /// own: `stack.tif#1`, `stack.tif#2`.
     pub fn names(&self) -> &[String] {
-        &self.names
+        &self.known.names
     }
 
     /// The group of each image; its file where no groups are given, so that pages of a stack stay together.
     pub fn groups(&self) -> &[String] {
-        &self.groups
+        &self.known.groups
     }
 
     /// The classes.
@@ -85,17 +97,19 @@ impl Dataset {
 
     /// What is known of each image, in the order of names.
     pub fn samples(&self) -> &[Sample] {
-        &self.samples
+        &self.known.samples
     }
 
     /// Pixels of each class in the mask of image `i`.
     pub fn pixels(&self, i: usize) -> &[u64] {
-        &self.samples[i].pixels
+        &self.known.samples[i].pixels
     }
 
     /// Pixels of each class over all masks.
     pub fn totals(&self) -> Vec<u64> {
-        (0..self.classes.len()).map(|class| self.samples.iter().map(|sample| sample.pixels[class]).sum()).collect()
+        (0..self.classes.len())
+            .map(|class| self.known.samples.iter().map(|sample| sample.pixels[class]).sum())
+            .collect()
     }
 }
 

@@ -33,6 +33,10 @@ impl Problems {
         self.0.push(DataError::new(file, cause));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Keeps the value of a success, the problem of a failure.
     pub(super) fn keep<T>(&mut self, result: Result<T, impl Into<DataErrors>>) -> Option<T> {
         result.map_err(|errors| self.0.extend(errors.into().0)).ok()

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::{DataConfig, SplitConfig, SplitStrategy};
 
 use super::{
+    cache::{Digests, Stamp},
     error::{Cause, DataError, DataErrors, Problems},
     pairing,
 };
@@ -22,6 +23,16 @@ use super::{
 /// # Errors
 /// Images without masks, masks without images, files that cannot be read: all of them.
 pub fn fingerprint(config: &DataConfig, split: &SplitConfig) -> Result<String, DataErrors> {
+    with_digests(config, split, &Digests::default(), &mut Digests::default())
+}
+
+/// [`fingerprint`] with what is `known` of files that did not change; what is known afterwards goes to `found`.
+pub(super) fn with_digests(
+    config: &DataConfig,
+    split: &SplitConfig,
+    known: &Digests,
+    found: &mut Digests,
+) -> Result<String, DataErrors> {
     let mut problems = Problems::default();
     let pairs = pairing::pairs(config, &mut problems);
     let mut files: Vec<(String, PathBuf)> = Vec::with_capacity(2 * pairs.len() + 2);
@@ -40,16 +51,28 @@ pub fn fingerprint(config: &DataConfig, split: &SplitConfig) -> Result<String, D
     if split.strategy == SplitStrategy::File {
         files.extend(split.file.iter().map(|file| ("split".to_owned(), file.clone())));
     }
-    let digests: Vec<_> = files.par_iter().map(|(_, path)| digest(path)).collect();
+    let digests: Vec<_> = files.par_iter().map(|(_, path)| known_or_new(path, known)).collect();
     let mut whole = Sha256::new();
-    for ((name, _), digest) in files.iter().zip(digests) {
-        if let Some(digest) = problems.keep(digest) {
+    for ((name, path), digest) in files.iter().zip(digests) {
+        if let Some((stamp, digest)) = problems.keep(digest) {
+            if let Some(stamp) = stamp.filter(Stamp::is_settled) {
+                found.insert(path.to_string_lossy().into_owned(), (stamp, digest));
+            }
             whole.update((name.len() as u64).to_le_bytes());
             whole.update(name);
             whole.update(digest);
         }
     }
     problems.or(whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The digest of a file, and the stamp it had before it was read.
+fn known_or_new(path: &Path, known: &Digests) -> Result<(Option<Stamp>, [u8; 32]), DataError> {
+    let stamp = Stamp::of(path);
+    match known.get(path.to_string_lossy().as_ref()) {
+        Some((same, digest)) if stamp.as_ref() == Some(same) => Ok((stamp, *digest)),
+        _ => Ok((stamp, digest(path)?)),
+    }
 }
 
 fn digest(path: &Path) -> Result<[u8; 32], DataError> {

@@ -12,6 +12,7 @@
 //! | `synth` | writes the demo's images |
 
 pub mod audit;
+mod cache;
 mod classes;
 mod dataset;
 mod error;
@@ -27,6 +28,7 @@ mod split;
 pub mod synth;
 mod table;
 
+pub use cache::Cache;
 pub use classes::ClassList;
 pub use dataset::{Dataset, Sample};
 pub use error::{Cause, DataError, DataErrors};

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use crate::domain::{Channels, DataConfig, InputSize, Normalize, Split};
 
 use super::{
+    cache::Mapped,
     dataset::{Dataset, read_picture},
     error::{DataErrors, Problems},
     mask,
@@ -20,8 +21,18 @@ use super::{
 pub struct Prepared {
     channels: usize,
     size: [usize; 2],
-    items: Vec<Item>,
+    arrays: Arrays,
+    /// Images scaled for this run alone, in place of the arrays'.
+    scaled: Option<Vec<Vec<f32>>>,
     files: Vec<(PathBuf, usize)>,
+    decoded: usize,
+}
+
+#[derive(Debug)]
+enum Arrays {
+    Own(Vec<Item>),
+    /// Shared with other runs.
+    Mapped(Mapped),
 }
 
 #[derive(Debug)]
@@ -51,28 +62,66 @@ impl Prepared {
     /// # Errors
     /// If a file changed since the data set was opened so that it cannot be read any more.
     pub fn load(dataset: &Dataset, config: &DataConfig, splits: &[Split]) -> Result<Self, DataErrors> {
+        let mut prepared = Self::unscaled(dataset, config)?;
+        let whole = prepared.whole_scale(config, splits);
+        if let Arrays::Own(items) = &mut prepared.arrays {
+            items.par_iter_mut().for_each(|item| scale(&mut item.image, config, whole));
+        }
+        Ok(prepared)
+    }
+
+    /// Everything decoded and resized, values as they are in the files.
+    pub(super) fn unscaled(dataset: &Dataset, config: &DataConfig) -> Result<Self, DataErrors> {
         let channels = channels(dataset, config.channels);
         let InputSize(size) = config.input_size;
         let read: Vec<_> = (0..dataset.len()).into_par_iter().map(|i| item(dataset, i, channels, size)).collect();
         let mut problems = Problems::default();
-        let mut items: Vec<Item> = read.into_iter().filter_map(|item| problems.keep(item)).collect();
-        let whole = (config.normalize == Normalize::Dataset).then(|| {
-            let training = items.iter().zip(splits).filter(|(_, split)| **split == Split::Train);
-            training.map(|(item, _)| Moments::of(&item.image)).fold(Moments::default(), Moments::and).scale()
-        });
-        items.par_iter_mut().for_each(|item| {
-            if let Some(scale) = whole.or_else(|| Scale::of_image(config.normalize, &item.image)) {
-                scale.apply(&mut item.image);
-            }
-        });
-        let files = dataset.samples().iter().map(|sample| (sample.image.clone(), sample.page)).collect();
-        problems.or(Self { channels, size, items, files })
+        let items: Vec<Item> = read.into_iter().filter_map(|item| problems.keep(item)).collect();
+        let decoded = items.len();
+        problems.or(Self { channels, size, arrays: Arrays::Own(items), scaled: None, files: files(dataset), decoded })
+    }
+
+    /// Arrays from a mapped file: scaled ones, or unscaled ones where the training images decide the scale.
+    pub(super) fn mapped(
+        dataset: &Dataset,
+        config: &DataConfig,
+        splits: &[Split],
+        mapped: Mapped,
+        decoded: usize,
+    ) -> Self {
+        let (channels, size) = (mapped.channels(), mapped.size());
+        let arrays = Arrays::Mapped(mapped);
+        let mut prepared = Self { channels, size, arrays, scaled: None, files: files(dataset), decoded };
+        if let Some(whole) = prepared.whole_scale(config, splits) {
+            let scaled = |i: usize| {
+                let mut image = prepared.image(i).to_vec();
+                whole.apply(&mut image);
+                image
+            };
+            prepared.scaled = Some((0..prepared.len()).map(scaled).collect());
+        }
+        prepared
+    }
+
+    /// The one scale of all images, if the training images decide it.
+    fn whole_scale(&self, config: &DataConfig, splits: &[Split]) -> Option<Scale> {
+        let training = splits.iter().enumerate().filter(|(_, split)| **split == Split::Train);
+        let moments = || training.map(|(i, _)| Moments::of(self.image(i))).fold(Moments::default(), Moments::and);
+        (config.normalize == Normalize::Dataset).then(|| moments().scale())
+    }
+
+    /// Images that were decoded to make this; 0 if all came from a cache.
+    pub fn decoded(&self) -> usize {
+        self.decoded
     }
 
     /// Number of images.
     #[expect(clippy::len_without_is_empty, reason = "a data set is never empty")]
     pub fn len(&self) -> usize {
-        self.items.len()
+        match &self.arrays {
+            Arrays::Own(items) => items.len(),
+            Arrays::Mapped(mapped) => mapped.len(),
+        }
     }
 
     /// 1 (grey) or 3 (RGB).
@@ -87,18 +136,28 @@ impl Prepared {
 
     /// Image `i`, scaled: [channels, height, width].
     pub fn image(&self, i: usize) -> &[f32] {
-        &self.items[i].image
+        match (&self.scaled, &self.arrays) {
+            (Some(scaled), _) => &scaled[i],
+            (None, Arrays::Own(items)) => &items[i].image,
+            (None, Arrays::Mapped(mapped)) => mapped.image(i),
+        }
     }
 
     /// The labels of image `i` at the network's size: [height, width], [`super::IGNORED`] where nothing counts.
     pub fn mask(&self, i: usize) -> &[u8] {
-        &self.items[i].mask
+        match &self.arrays {
+            Arrays::Own(items) => &items[i].mask,
+            Arrays::Mapped(mapped) => mapped.mask(i),
+        }
     }
 
     /// The labels of image `i` at the size they have on disk.
     pub fn native(&self, i: usize) -> NativeMask<'_> {
-        let item = &self.items[i];
-        NativeMask { labels: item.native.as_deref().unwrap_or(&item.mask), size: item.native_size }
+        let (labels, size) = match &self.arrays {
+            Arrays::Own(items) => (items[i].native.as_deref().unwrap_or(&items[i].mask), items[i].native_size),
+            Arrays::Mapped(mapped) => mapped.native(i),
+        };
+        NativeMask { labels, size }
     }
 
     /// Image `i` for the eye, at the size it has on disk; read anew from its file.
@@ -125,10 +184,19 @@ pub fn input(
     let picture = read_picture(file, 0)?;
     let size = picture.size;
     let mut image = resized(picture, channels, config.input_size.0);
-    if let Some(scale) = whole.or_else(|| Scale::of_image(config.normalize, &image)) {
-        scale.apply(&mut image);
-    }
+    scale(&mut image, config, whole);
     Ok((image, size))
+}
+
+/// Scales an image by the whole data set's scale or by its own.
+fn scale(image: &mut [f32], config: &DataConfig, whole: Option<Scale>) {
+    if let Some(scale) = whole.or_else(|| Scale::of_image(config.normalize, image)) {
+        scale.apply(image);
+    }
+}
+
+fn files(dataset: &Dataset) -> Vec<(PathBuf, usize)> {
+    dataset.samples().iter().map(|sample| (sample.image.clone(), sample.page)).collect()
 }
 
 fn channels(dataset: &Dataset, wanted: Channels) -> usize {

@@ -65,3 +65,50 @@ pub(super) fn file_of(name: &str) -> &str {
         _ => name,
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn table(content: &[u8]) -> Result<Table, DataError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        fs::write(&path, content).unwrap();
+        Table::read(&path, "image", "group")
+    }
+
+    #[test]
+    fn rows_are_found_by_name_by_stem_and_by_the_stack_of_a_page() {
+        let table =
+            table("\u{feff}group, image\nx,a.png\ny,b\nz,s.tif\nw,\"c, d.png\"\nv,p\\q.png\n".as_bytes()).unwrap();
+        let said = ["a.png", "b.png", "s.tif#03", "c, d.png", "p/q.png", "e.png"].map(|name| table.get(name));
+        assert_eq!(said, [Some("x"), Some("y"), Some("z"), Some("w"), Some("v"), None]);
+    }
+
+    #[test]
+    fn what_a_table_lacks_is_named() {
+        for (content, expected) in [
+            ("picture,group\na,b\n", "no column \"image\" (it has picture, group)"),
+            ("image,group\na,\n", "line 2 has an empty cell"),
+            ("image,group\na,x\na,y\n", "both \"x\" and \"y\" of a"),
+            ("image,group\na\n", "2 fields"),
+            ("", "no column"),
+        ] {
+            let text = table(content.as_bytes()).unwrap_err().to_string();
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(content: Vec<u8>, header: bool) {
+            let head: &[u8] = if header { b"image,group\n" } else { b"" };
+            let _ = table(&[head, &content].concat());
+        }
+    }
+}

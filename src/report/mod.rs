@@ -11,14 +11,18 @@
 //! | `verdict` | the result in plain words |
 //! | [`statistics`] | intervals, tests, components of variance |
 //! | [`plot`] | charts as SVG and PNG |
+//! | `next` | what to run next |
+//! | `provenance` | what the runs share |
 //! | `page` | report/index.html |
 
 pub mod aggregate;
 pub mod cells;
 pub mod diagnose;
 pub mod evidence;
+mod next;
 mod page;
 pub mod plot;
+mod provenance;
 pub mod standings;
 pub mod statistics;
 mod tables;
@@ -31,7 +35,7 @@ use rayon::prelude::*;
 
 use crate::store::{self, StoreError, SweepDir};
 use aggregate::Sweep;
-use diagnose::Finding;
+use diagnose::{Balance, Finding};
 use evidence::Evidence;
 use standings::Standing;
 
@@ -109,6 +113,8 @@ pub struct Analysis<'a> {
     pub standings: Vec<Standing<'a>>,
     /// What is wrong.
     pub findings: Vec<Finding>,
+    /// How each split deals out the classes.
+    pub balances: Vec<Balance>,
 }
 
 impl<'a> Analysis<'a> {
@@ -116,8 +122,8 @@ impl<'a> Analysis<'a> {
     pub fn of(sweep: &'a Sweep) -> Self {
         let evidence: Vec<_> = sweep.runs.par_iter().map(|run| Evidence::of(sweep, run)).collect();
         let standings = standings::standings(sweep);
-        let findings = diagnose::diagnose(sweep, &evidence, &standings);
-        Self { evidence, standings, findings }
+        let (findings, balances) = diagnose::diagnose(sweep, &evidence, &standings);
+        Self { evidence, standings, findings, balances }
     }
 }
 

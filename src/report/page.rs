@@ -11,8 +11,11 @@ use askama::Template;
 use super::{
     Analysis, ReportError,
     aggregate::{Run, Sweep},
-    diagnose::{Finding, Severity},
+    diagnose::{Balance, ClassBalance, Finding, Severity},
+    evidence::Evidence,
+    next,
     plot::{self, Picture},
+    provenance,
     standings::Standing,
     verdict::mean_and_spread,
     words,
@@ -34,7 +37,22 @@ struct Page<'a> {
     axes: &'a [String],
     runs: Vec<RunView>,
     charts: Vec<ChartView>,
+    next: Vec<String>,
+    splits: Vec<SplitView>,
+    version: &'static str,
+    fingerprint: String,
+    shared: Vec<(String, String)>,
     definitions: String,
+}
+
+/// A class in train and val of a split, in per cent of the pixels.
+struct SplitView {
+    split: String,
+    class: String,
+    train: String,
+    val: String,
+    low: String,
+    high: String,
 }
 
 /// A row of the ranking.
@@ -85,6 +103,7 @@ struct RunView {
     dice_coef: String,
     classes: Vec<ClassView>,
     curves: Option<String>,
+    plot: String,
     panels: Vec<PanelView>,
 }
 
@@ -92,6 +111,7 @@ struct RunView {
 struct ClassView {
     name: String,
     dice: String,
+    interval: String,
     precision: String,
     recall: String,
     images: u32,
@@ -126,7 +146,12 @@ pub fn write(
         findings: findings(data, &analysis.findings),
         ranking: ranking(data, &analysis.standings),
         axes: &data.axes,
-        runs: data.runs.iter().zip(curves).map(|(run, curves)| run_view(sweep, data, run, curves)).collect(),
+        runs: (0..data.runs.len()).map(|place| run_view(sweep, data, analysis, place, &curves[place])).collect(),
+        next: next::advice(data, analysis),
+        splits: splits(data, &analysis.balances),
+        version: env!("CARGO_PKG_VERSION"),
+        fingerprint: provenance::fingerprint(data),
+        shared: provenance::shared_settings(data),
         charts: charts
             .iter()
             .map(|(name, picture)| ChartView { name, caption: picture.title().into(), svg: picture.inline() })
@@ -202,7 +227,29 @@ fn finding_view(
     }
 }
 
-fn run_view(sweep: &SweepDir, data: &Sweep, run: &Run, curves: &Option<Picture>) -> RunView {
+fn splits(data: &Sweep, balances: &[Balance]) -> Vec<SplitView> {
+    let percent = |share: f64| format!("{:.2}", 100.0 * share);
+    let row = |(balance, (class, share)): (&Balance, (&String, &ClassBalance))| SplitView {
+        split: balance.split.clone(),
+        class: class.clone(),
+        train: percent(share.train),
+        val: percent(share.val),
+        low: percent(share.random.0),
+        high: percent(share.random.1),
+    };
+    let all =
+        balances.iter().flat_map(|balance| data.classes.iter().zip(&balance.classes).map(move |of| (balance, of)));
+    all.map(row).collect()
+}
+
+fn run_view(
+    sweep: &SweepDir,
+    data: &Sweep,
+    analysis: &Analysis<'_>,
+    place: usize,
+    curves: &Option<Picture>,
+) -> RunView {
+    let run = &data.runs[place];
     let best = run.best_epoch(data.monitor);
     let val = run.best_row(data.monitor, Split::Val);
     RunView {
@@ -215,26 +262,34 @@ fn run_view(sweep: &SweepDir, data: &Sweep, run: &Run, curves: &Option<Picture>)
         score: words::cell(run.score(data.monitor)),
         dice_macro: words::cell(val.and_then(|row| row.dice_macro)),
         dice_coef: words::cell(val.and_then(|row| row.dice_coef)),
-        classes: best.map(|epoch| class_views(data, run, epoch)).unwrap_or_default(),
+        classes: analysis.evidence[place].as_ref().map(|evidence| class_views(data, evidence)).unwrap_or_default(),
         curves: curves.as_ref().map(Picture::inline),
+        plot: format!("plots/{}.svg", url(&run.name)),
         panels: panels(sweep, run),
     }
 }
 
-fn class_views(data: &Sweep, run: &Run, epoch: usize) -> Vec<ClassView> {
-    let view = |class: &String| {
-        let point = run.class(Split::Val, class)?.at(epoch)?;
+fn class_views(data: &Sweep, evidence: &Evidence<'_>) -> Vec<ClassView> {
+    let view = |(place, class): (usize, &String)| {
+        let point = evidence.class(Split::Val, class)?.at(evidence.best)?;
         let occurs = point.images > 0;
         Some(ClassView {
             name: class.clone(),
             dice: words::cell(point.dice()),
+            interval: evidence
+                .class_dice
+                .get(place)
+                .copied()
+                .flatten()
+                .map(|e| words::interval(e.interval))
+                .unwrap_or_default(),
             precision: words::cell(point.counts.precision().filter(|_| occurs)),
             recall: words::cell(point.counts.recall()),
             images: point.images,
             pixels: point.counts.support(),
         })
     };
-    data.classes.iter().filter_map(view).collect()
+    data.classes.iter().enumerate().filter_map(view).collect()
 }
 
 fn panels(sweep: &SweepDir, run: &Run) -> Vec<PanelView> {

@@ -68,8 +68,7 @@ pub fn standings(sweep: &Sweep) -> Vec<Standing<'_>> {
 fn standing<'a>(sweep: &Sweep, cell: Cell<'a>) -> Option<Standing<'a>> {
     let scores = cell.scores(sweep);
     let mean = statistics::mean(&scores)?;
-    let by_split: Vec<f64> = scores_by_split(sweep, &cell).into_values().collect();
-    let interval = statistics::nadeau_bengio(&by_split, val_share(&cell)).map(|test| test.interval);
+    let interval = interval_over_splits(sweep, &cell.runs);
     Some(Standing { cell, scores, mean, interval, behind: None, p: None, ties: true })
 }
 
@@ -84,7 +83,7 @@ pub fn duel(sweep: &Sweep, a: &Cell<'_>, b: &Cell<'_>) -> Duel {
         }
     }
     let differences: Vec<f64> = by_split.values().filter_map(|values| statistics::mean(values)).collect();
-    let val_share = val_share(a);
+    let val_share = val_share(&a.runs);
     Duel {
         test: statistics::nadeau_bengio(&differences, val_share),
         superiority: statistics::superiority(&differences),
@@ -100,12 +99,14 @@ fn by_replicate(sweep: &Sweep, cell: &Cell<'_>) -> BTreeMap<Vec<String>, (Vec<St
     cell.runs.iter().filter_map(of).collect()
 }
 
-fn scores_by_split(sweep: &Sweep, cell: &Cell<'_>) -> BTreeMap<Vec<String>, f64> {
+/// The 95 % interval of the runs' mean score over splits, with Nadeau & Bengio's correction.
+pub fn interval_over_splits(sweep: &Sweep, runs: &[&Run]) -> Option<Interval> {
     let mut by_split: BTreeMap<Vec<String>, Vec<f64>> = BTreeMap::new();
-    for run in &cell.runs {
+    for run in runs {
         by_split.entry(split_of(sweep, run)).or_default().extend(run.score(sweep.monitor));
     }
-    by_split.into_iter().filter_map(|(split, scores)| Some((split, statistics::mean(&scores)?))).collect()
+    let means: Vec<f64> = by_split.values().filter_map(|scores| statistics::mean(scores)).collect();
+    statistics::nadeau_bengio(&means, val_share(runs)).map(|test| test.interval)
 }
 
 /// What names the split of a run: its values on the axes that deal images.
@@ -118,12 +119,12 @@ fn seeds(sweep: &Sweep, run: &Run, is: fn(&str) -> bool) -> Vec<String> {
 }
 
 /// n_val / n_train of a setting's first run that knows.
-fn val_share(cell: &Cell<'_>) -> f64 {
+fn val_share(runs: &[&Run]) -> f64 {
     let share = |run: &&Run| {
         let count = |split| run.split.iter().filter(|row| row.split == split).count() as f64;
         let train = count(Split::Train);
         (train > 0.0).then(|| count(Split::Val) / train)
     };
     // Without a record of the split: a fifth held out, the least that is usual.
-    cell.runs.iter().find_map(share).unwrap_or(0.25)
+    runs.iter().find_map(share).unwrap_or(0.25)
 }

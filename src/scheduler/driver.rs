@@ -169,6 +169,10 @@ impl<'a> Driver<'a> {
     /// Workers have their own groups, so Ctrl-Z reaches them through here.
     fn pause(&mut self) {
         self.tell_time();
+        // A worker that was just started is known once its report is taken in.
+        while let Ok((run, report)) = self.heard.try_recv() {
+            self.take_in(run, report);
+        }
         self.signal_all(Signal::STOP);
         pause_here();
         self.signal_all(Signal::CONT);

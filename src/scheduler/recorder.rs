@@ -11,6 +11,8 @@ pub(super) struct Recorder {
     run: RunDir,
     config: RunConfig,
     state: StateRecord,
+    /// Whether state.json says what `state` says.
+    shown: bool,
     epochs: Vec<EpochRow>,
     classes: Vec<ClassRow>,
 }
@@ -28,16 +30,21 @@ impl Recorder {
         state.epoch = state.checkpoint;
         let config = RunFile::read(run).map_err(storage)?.config;
         create_dir(&run.checkpoints()).map_err(storage)?;
-        Ok(Self { run: run.clone(), config, state, epochs: Vec::new(), classes: Vec::new() })
+        Ok(Self { run: run.clone(), config, state, shown: true, epochs: Vec::new(), classes: Vec::new() })
     }
 
-    /// The trainer was started.
-    pub(super) fn started(&mut self, process: Option<Process>) -> Result<(), Failure> {
+    /// The trainer was started. Written with what comes next, or by [`Recorder::show`].
+    pub(super) fn started(&mut self, process: Option<Process>) {
         self.state.attempts += 1;
         self.state.state = RunState::Running;
         self.state.process = process;
         self.state.failure = None;
-        self.write_state()
+        self.shown = false;
+    }
+
+    /// Writes that the trainer runs, if nothing has said so yet.
+    pub(super) fn show(&mut self) -> Result<(), Failure> {
+        if self.shown { Ok(()) } else { self.write_state() }
     }
 
     /// Takes in a message.
@@ -156,7 +163,8 @@ impl Recorder {
         }
     }
 
-    fn write_state(&self) -> Result<(), Failure> {
+    fn write_state(&mut self) -> Result<(), Failure> {
+        self.shown = true;
         self.run.write_state(&self.state).map_err(storage)
     }
 }

@@ -13,7 +13,8 @@ use tokio::{
     io::BufReader,
     process::{Child, ChildStdout, Command},
     sync::mpsc::Sender,
-    time::timeout,
+    task::spawn_blocking,
+    time::{Instant, sleep, timeout_at},
 };
 
 use super::{
@@ -31,6 +32,9 @@ use crate::{
 
 /// How long output is still read after a worker's end: what it started may hold the pipe open.
 const AFTER_THE_END: Duration = Duration::from_secs(2);
+
+/// A trainer that runs for so long is shown as running.
+const SHOWN_AFTER: Duration = Duration::from_millis(100);
 
 /// Everything needed to start a worker.
 pub(super) struct Launch {
@@ -144,7 +148,10 @@ async fn converse(
     let path = launch.run.worker_log();
     let (number, reports, words) = (launch.number, reports.clone(), LastWords::default());
     let mut ear = Ear { number, pid, log, path: path.clone(), words, recorder, reports };
-    ear.record(|recorder| recorder.started(process_of(pid)));
+    if let Some(recorder) = &mut ear.recorder {
+        recorder.started(process_of(pid));
+    }
+    let mut shown = Box::pin(sleep(SHOWN_AFTER));
     let mut lines = Lines::new(BufReader::new(stdout));
     let status = loop {
         tokio::select! {
@@ -153,11 +160,13 @@ async fn converse(
                 Ok(None) | Err(_) => break child.wait().await,
             },
             status = child.wait() => break status,
+            () = &mut shown, if !shown.is_elapsed() => ear.record(Recorder::show).await,
         }
     };
     // What the worker started in its group must not outlive it, nor keep the pipe open.
     signal_group(pid, Signal::KILL);
-    let _ = timeout(AFTER_THE_END, ear.hear_out(&mut lines)).await;
+    ear.hear_out(&mut lines).await;
+    ear.record(Recorder::show).await;
     match status {
         Ok(status) => outcome(status, ear.words, &path, &evidence),
         Err(e) => Outcome::Failed(Failure::new(FailureKind::Spawn, format!("failed to wait for the worker: {e}"))),
@@ -180,7 +189,8 @@ impl Ear {
         let reading = if line.whole { Message::read(&line.bytes) } else { Reading::Text };
         let report = match reading {
             Reading::Message(message) => {
-                self.record(|recorder| recorder.hear(&message));
+                let heard = message.clone();
+                self.record(move |recorder| recorder.hear(&heard)).await;
                 self.words.hear(&message);
                 Report::Said(message)
             }
@@ -198,17 +208,28 @@ impl Ear {
     }
 
     async fn hear_out(&mut self, lines: &mut Lines<BufReader<ChildStdout>>) {
-        while let Ok(Some(line)) = lines.next().await {
+        let deadline = Instant::now() + AFTER_THE_END;
+        while let Ok(Ok(Some(line))) = timeout_at(deadline, lines.next()).await {
             self.hear(line).await;
         }
     }
 
-    fn record(&mut self, write: impl FnOnce(&mut Recorder) -> Result<(), Failure>) {
+    /// Writes records on another thread: a slow disk holds up this run alone.
+    async fn record(&mut self, write: impl FnOnce(&mut Recorder) -> Result<(), Failure> + Send + 'static) {
         if self.words.are_last() {
             return;
         }
-        if let Some(Err(failure)) = self.recorder.as_mut().map(write) {
-            self.end_for(failure);
+        let Some(mut recorder) = self.recorder.take() else { return };
+        let written = spawn_blocking(move || {
+            let result = write(&mut recorder);
+            (recorder, result)
+        });
+        match written.await {
+            Ok((recorder, result)) => {
+                self.recorder = Some(recorder);
+                result.err().into_iter().for_each(|failure| self.end_for(failure));
+            }
+            Err(e) => self.end_for(Failure::new(FailureKind::Storage, format!("failed to write records: {e}"))),
         }
     }
 

@@ -3,7 +3,7 @@
 mod coding;
 mod tally;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{
     error::{Cause, DataError, DataErrors, Problems},
@@ -49,7 +49,7 @@ fn read_raster(path: &Path, page: usize, size: [usize; 2]) -> Result<Raster, Dat
 
 /// The union of the objects' masks.
 fn objects(
-    paths: &[std::path::PathBuf],
+    paths: &[PathBuf],
     page: usize,
     size: [usize; 2],
     coding: &Coding,
@@ -66,7 +66,7 @@ fn objects(
 
 /// The classes' masks laid over each other; no pixel may be claimed twice.
 fn layers(
-    paths: &[(usize, std::path::PathBuf)],
+    paths: &[(usize, PathBuf)],
     page: usize,
     size: [usize; 2],
     labels: &[u8],
@@ -89,11 +89,8 @@ fn layers(
         }
     }
     let unclaimed = claimed.iter().filter(|claim| claim.is_none()).count();
-    match (unclaimed, fill, paths.first()) {
-        (1.., None, Some((_, path))) => {
-            problems.add(path, Cause::Layers(format!("{unclaimed} pixels are in no class's mask")));
-        }
-        _ => {}
+    if let (1.., None, Some((_, path))) = (unclaimed, fill, paths.first()) {
+        problems.add(path, Cause::Layers(format!("{unclaimed} pixels are in no class's mask")));
     }
     problems.or(claimed.into_iter().map(|claim| claim.or(fill).unwrap_or(IGNORED)).collect())
 }

@@ -1,5 +1,7 @@
 //! Decoding: any image file to samples in rows, within limits, with a cause for whatever fails.
 
+#[cfg(test)]
+mod mutation;
 mod png;
 mod tiff;
 
@@ -18,6 +20,10 @@ const LARGEST: u64 = 1 << 28;
 
 /// Largest decoded size in bytes.
 const MOST_BYTES: usize = 1 << 30;
+
+/// Most decoded bytes that one byte of a file can stand for: 1032 by deflate (PNG), 2560 by LZW (TIFF). A header that
+/// asks for more lies, and its size is not allocated.
+const MOST_EXPANSION: u64 = 2560;
 
 /// Decoded samples, pixel by pixel, row by row.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,7 +119,7 @@ impl FromSample for f64 {
 /// How many images a file holds: the pages of a TIFF, else one.
 pub(super) fn pages(path: &Path) -> Result<usize, Cause> {
     match open(path)? {
-        (Format::Tiff, file) => tiff::pages(file),
+        (Format::Tiff, file, _) => tiff::pages(file),
         _ => Ok(1),
     }
 }
@@ -121,16 +127,16 @@ pub(super) fn pages(path: &Path) -> Result<usize, Cause> {
 /// Reads page `page` (from 0) of an image file.
 pub(super) fn read(path: &Path, page: usize) -> Result<Raster, Cause> {
     match open(path)? {
-        (Format::Png, file) => png::read(file),
-        (Format::Tiff, file) => tiff::read(file, page),
-        (Format::Jpeg, file) => read_by_library(whole_jpeg(file)?, ImageFormat::Jpeg),
-        (Format::Bmp, file) => read_by_library(file, ImageFormat::Bmp),
+        (Format::Png, file, length) => png::read(file, length),
+        (Format::Tiff, file, length) => tiff::read(file, length, page),
+        (Format::Jpeg, file, _) => read_by_library(whole_jpeg(file)?, ImageFormat::Jpeg),
+        (Format::Bmp, file, _) => read_by_library(file, ImageFormat::Bmp),
     }
 }
 
 /// Whether the content is a JPEG, whatever the file's name.
 pub(super) fn is_jpeg(path: &Path) -> bool {
-    matches!(open(path), Ok((Format::Jpeg, _)))
+    matches!(open(path), Ok((Format::Jpeg, ..)))
 }
 
 /// What a file's content is.
@@ -142,11 +148,12 @@ enum Format {
     Bmp,
 }
 
-/// Opens a file and looks at its first bytes; a name may say anything.
-fn open(path: &Path) -> Result<(Format, BufReader<File>), Cause> {
+/// Opens a file, looks at its first bytes (a name may say anything) and at its length.
+fn open(path: &Path) -> Result<(Format, BufReader<File>, u64), Cause> {
     let unreadable = |e: std::io::Error| Cause::Unreadable(e.to_string());
     // A pipe would wait for a writer, so only files are opened.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+    let data = fs::metadata(path).map_err(unreadable)?;
+    if !data.is_file() {
         return Err(Cause::NotAFile);
     }
     let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
@@ -161,7 +168,7 @@ fn open(path: &Path) -> Result<(Format, BufReader<File>), Cause> {
         [b'B', b'M', ..] => Format::Bmp,
         _ => return Err(Cause::Broken(format!("the content is not {}", extension(path).to_uppercase()))),
     };
-    Ok((format, file))
+    Ok((format, file, data.len()))
 }
 
 /// A JPEG that ends where it should: its decoder would fill what is missing with grey.
@@ -189,7 +196,7 @@ fn read_by_library(file: impl BufRead + Seek, format: ImageFormat) -> Result<Ras
     reader.limits(limits);
     let decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
-    let size = check_size(height, width, decoder.color_type().bytes_per_pixel().into())?;
+    let size = check_size(height, width, decoder.color_type().bits_per_pixel().into(), u64::MAX)?;
     let decoded = DynamicImage::from_decoder(decoder).map_err(broken)?;
     let (channels, samples) = match decoded {
         DynamicImage::ImageLuma8(image) => (1, image.into_raw()),
@@ -200,14 +207,17 @@ fn read_by_library(file: impl BufRead + Seek, format: ImageFormat) -> Result<Ras
     Ok(Raster { size, channels, samples: Samples::U8(samples), palette: None })
 }
 
-/// Refuses images without pixels and those that would not fit in memory, before anything is allocated.
-fn check_size(height: u32, width: u32, bytes_per_pixel: usize) -> Result<[usize; 2], Cause> {
+/// Refuses images without pixels, those that would not fit in memory and those that a file of `length` bytes cannot
+/// hold, before anything is allocated.
+fn check_size(height: u32, width: u32, bits_per_pixel: u64, length: u64) -> Result<[usize; 2], Cause> {
     let pixels = u64::from(height) * u64::from(width);
     let (height, width) = (height as usize, width as usize);
     if pixels == 0 {
         Err(Cause::Empty)
-    } else if pixels > LARGEST || pixels.saturating_mul(bytes_per_pixel as u64) > MOST_BYTES as u64 {
+    } else if pixels > LARGEST || pixels.saturating_mul(bits_per_pixel.div_ceil(8)) > MOST_BYTES as u64 {
         Err(Cause::TooLarge(height, width))
+    } else if pixels.saturating_mul(bits_per_pixel) / 8 > length.saturating_mul(MOST_EXPANSION) {
+        Err(Cause::Broken(format!("{length} bytes cannot hold the {height} x {width} pixels that it claims")))
     } else {
         Ok([height, width])
     }

@@ -7,14 +7,14 @@ use png::{BitDepth, ColorType, Decoder, DecodingError, Limits, Transformations};
 use super::{MOST_BYTES, Raster, Samples, big_endian, check_size, unpack};
 use crate::data::error::Cause;
 
-/// Decodes the first frame.
-pub(super) fn read(file: impl BufRead + Seek) -> Result<Raster, Cause> {
+/// Decodes the first frame of a file of `length` bytes.
+pub(super) fn read(file: impl BufRead + Seek, length: u64) -> Result<Raster, Cause> {
     let mut decoder = Decoder::new_with_limits(file, Limits { bytes: MOST_BYTES });
     decoder.set_transformations(Transformations::IDENTITY);
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     let header = decoder.read_header_info().map_err(broken)?;
-    let size = check_size(header.height, header.width, header.bytes_per_pixel())?;
+    let size = check_size(header.height, header.width, header.bits_per_pixel() as u64, length)?;
     let mut reader = decoder.read_info().map_err(broken)?;
     let bytes = reader.output_buffer_size().ok_or(Cause::TooLarge(size[0], size[1]))?;
     let mut data = vec![0; bytes];

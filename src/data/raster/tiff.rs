@@ -58,8 +58,8 @@ fn check_stack(description: &str, pages: usize) -> Result<(), Cause> {
     Ok(())
 }
 
-/// Decodes page `page`, from 0.
-pub(super) fn read(file: impl BufRead + Seek, page: usize) -> Result<Raster, Cause> {
+/// Decodes page `page`, from 0, of a file of `length` bytes.
+pub(super) fn read(file: impl BufRead + Seek, length: u64, page: usize) -> Result<Raster, Cause> {
     let mut decoder = decoder(file)?;
     let mut before = page;
     while before > 0 || !is_page(&mut decoder)? {
@@ -70,7 +70,7 @@ pub(super) fn read(file: impl BufRead + Seek, page: usize) -> Result<Raster, Cau
     let color = decoder.colortype().map_err(cause)?;
     let bits = usize::from(color.bit_depth());
     let channels = channels(color)?;
-    let size = check_size(height, width, (bits * channels).div_ceil(8))?;
+    let size = check_size(height, width, (bits * channels) as u64, length)?;
     let planar = decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration).map_err(cause)?
         == Some(PlanarConfiguration::Planar.to_u16());
     if planar && channels > 1 {

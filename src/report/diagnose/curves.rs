@@ -33,7 +33,7 @@ pub fn noisy_validation(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
         return vec![];
     }
     let (value, threshold, compared) = if val > error {
-        (val, error, format!("as far as another draw of validation images would ({})", score(error)))
+        (val, error, format!("further than another draw of validation images would ({})", score(error)))
     } else {
         (val / train.max(f64::MIN_POSITIVE), RATIO, format!("{:.1} times as far as train's", val / train))
     };

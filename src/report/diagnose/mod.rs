@@ -10,13 +10,17 @@ mod network;
 mod rules;
 mod scores;
 mod settings;
+mod splits;
 mod training;
 
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{aggregate::Sweep, evidence::Evidence, standings::Standing};
+pub use curves::EMA;
 pub use rules::{RULES, Rule};
+pub use settings::{effect_p, variance};
+pub use splits::{Balance, ClassBalance};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -121,9 +125,13 @@ const RUN_RULES: [RunRule; 24] = [
     images::undefined_score,
 ];
 
-/// Every finding: the sweep's first, then the runs' in the plan's order, each in the order of the rules.
+/// Every finding, and how each split deals out the classes. The sweep's come first, then the runs' in the plan's order, each in the order of the rules.
 /// `evidence` has an entry a run, in the sweep's order.
-pub fn diagnose(sweep: &Sweep, evidence: &[Option<Evidence<'_>>], standings: &[Standing<'_>]) -> Vec<Finding> {
+pub fn diagnose(
+    sweep: &Sweep,
+    evidence: &[Option<Evidence<'_>>],
+    standings: &[Standing<'_>],
+) -> (Vec<Finding>, Vec<Balance>) {
     let mut findings = settings::all(sweep, standings);
     let of_run = |(run, evidence): (&super::aggregate::Run, &Option<Evidence<'_>>)| {
         let mut found = failures::not_finite(run);
@@ -135,11 +143,11 @@ pub fn diagnose(sweep: &Sweep, evidence: &[Option<Evidence<'_>>], standings: &[S
         found
     };
     let found: Vec<Vec<Finding>> = sweep.runs.par_iter().zip(evidence).map(of_run).collect();
-    let splits = data::splits_differ(sweep, evidence);
+    let (balances, splits) = splits::compare(sweep, evidence);
     for (run, mut found) in sweep.runs.iter().zip(found) {
         found.extend(splits.iter().filter(|finding| finding.run.as_ref() == Some(&run.name)).cloned());
         found.sort_by_key(|finding| finding.rule.number);
         findings.extend(found);
     }
-    findings
+    (findings, balances)
 }

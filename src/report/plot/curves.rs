@@ -11,11 +11,18 @@ use super::{
     style::{self, Epochs, INK, Mark, px, wide},
 };
 use crate::{
-    domain::Split,
-    report::aggregate::{Run, Sweep},
+    domain::{EpochRow, Split},
+    report::{
+        aggregate::{Run, Sweep},
+        diagnose, statistics,
+    },
 };
 
-const SIZE: (u32, u32) = (960, 640);
+const WIDTH: u32 = 960;
+const PANEL_HEIGHT: u32 = 300;
+
+/// Epochs from which on a moving average says more than it lags.
+const SMOOTHED_FROM: usize = 20;
 
 /// Points (epoch, value), in order.
 type Points = Vec<(f64, f64)>;
@@ -31,9 +38,20 @@ pub struct Curves {
 struct Panel {
     title: String,
     y: String,
-    /// Scores share the axis 0 to 1; a loss has its own.
-    score: bool,
+    scale: Scale,
     lines: Vec<Line>,
+    /// A level to compare with, and what it is.
+    baseline: Option<(f64, String)>,
+}
+
+/// How far the value axis reaches.
+enum Scale {
+    /// 0 to 1.
+    Score,
+    /// From 0 to the highest value.
+    FromZero,
+    /// From the lowest to the highest value, 0 included.
+    Around,
 }
 
 struct Line {
@@ -47,34 +65,54 @@ impl Curves {
     /// The curves of `run`; `None` if it recorded no epoch.
     pub fn of(sweep: &Sweep, run: &Run) -> Option<Self> {
         let last = run.epochs.values().flatten().map(|row| row.epoch).max()?;
-        let figure = |title: &str, y: &str, score, of: fn(&crate::domain::EpochRow) -> Option<f64>| {
-            let line = |split, dashed| Line {
-                label: format!("{split}"),
-                color: INK,
-                dashed,
-                points: run.rows(split).iter().filter_map(|row| Some((row.epoch as f64, of(row)?))).collect(),
-            };
-            Panel {
-                title: title.into(),
-                y: y.into(),
-                score,
-                lines: vec![line(Split::Train, true), line(Split::Val, false)],
-            }
+        let panel = |title: &str, y: &str, scale, lines| Panel {
+            title: title.into(),
+            y: y.into(),
+            scale,
+            lines,
+            baseline: None,
         };
-        let classes = |split: Split| Panel {
-            title: format!("Dice of each class, {split}"),
-            y: "Dice".into(),
-            score: true,
-            lines: class_lines(sweep, run, split),
+        let both = |of: fn(&EpochRow) -> Option<f64>| {
+            vec![figure(run, Split::Train, true, of), figure(run, Split::Val, false, of)]
         };
-        let panels = vec![
-            figure("Loss", "loss", false, |row| row.loss),
-            figure("Dice (macro, foreground)", "Dice", true, |row| row.dice_macro),
-            classes(Split::Val),
-            classes(Split::Train),
+        let classes = |split: Split| class_lines(sweep, run, split);
+        let mut panels = vec![
+            panel("Loss", "loss", Scale::FromZero, both(|row| row.loss)),
+            panel("Dice (macro, foreground)", "Dice", Scale::Score, both(|row| row.dice_macro)),
+            panel("Dice of each class, val", "Dice", Scale::Score, classes(Split::Val)),
+            panel("Dice of each class, train", "Dice", Scale::Score, classes(Split::Train)),
+            panel("dice_coef (pooled over all pixels)", "dice_coef", Scale::Score, both(|row| row.dice_coef)),
+            panel("Gap: train minus val Dice (macro)", "difference of Dice", Scale::Around, vec![gap(run)]),
         ];
+        panels[4].baseline = majority(sweep, run);
+        let rates = figure(run, Split::Train, false, |row| Some(row.learning_rate));
+        if rates.points.iter().any(|point| point.1 != rates.points[0].1) {
+            panels.push(panel("Learning rate", "learning rate", Scale::FromZero, vec![rates]));
+        }
         Some(Self { run: run.name.clone(), best: run.best_epoch(sweep.monitor), last, panels })
     }
+}
+
+fn figure(run: &Run, split: Split, dashed: bool, of: fn(&EpochRow) -> Option<f64>) -> Line {
+    let points = run.rows(split).iter().filter_map(|row| Some((row.epoch as f64, of(row)?))).collect();
+    Line { label: split.to_string(), color: INK, dashed, points }
+}
+
+fn gap(run: &Run) -> Line {
+    let gap =
+        |val: &EpochRow| Some((val.epoch as f64, run.row(Split::Train, val.epoch)?.dice_macro? - val.dice_macro?));
+    let points = run.rows(Split::Val).iter().filter_map(gap).collect();
+    Line { label: "train − val".into(), color: INK, dashed: false, points }
+}
+
+/// What predicting the commonest class everywhere scores.
+fn majority(sweep: &Sweep, run: &Run) -> Option<(f64, String)> {
+    let epoch = run.best_epoch(sweep.monitor)?;
+    let support = |class: &String| run.class(Split::Val, class)?.at(epoch).map(|point| point.counts.support());
+    let supports: Vec<u64> = sweep.classes.iter().map(|class| support(class).unwrap_or(0)).collect();
+    let (place, most) = supports.iter().enumerate().max_by_key(|(_, support)| **support)?;
+    let total: u64 = supports.iter().sum();
+    (total > 0).then(|| (*most as f64 / total as f64, format!("{} everywhere", sweep.classes[place])))
 }
 
 fn class_lines(sweep: &Sweep, run: &Run, split: Split) -> Vec<Line> {
@@ -91,15 +129,19 @@ fn class_lines(sweep: &Sweep, run: &Run, split: Split) -> Vec<Line> {
 
 impl Chart for Curves {
     fn title(&self) -> String {
-        format!("Learning curves of {}: loss, macro Dice and Dice of each class on train and val", self.run)
+        format!(
+            "Learning curves of {}: loss, macro, class and pooled Dice on train and val; from {SMOOTHED_FROM} epochs on \
+             the bold line is the moving average (.9)",
+            self.run
+        )
     }
 
     fn size(&self) -> (u32, u32) {
-        SIZE
+        (WIDTH, PANEL_HEIGHT * self.panels.len().div_ceil(2) as u32)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<(), DrawError> {
-        for (place, panel) in area.split_evenly((2, 2)).iter().zip(&self.panels) {
+        for (place, panel) in area.split_evenly((self.panels.len().div_ceil(2), 2)).iter().zip(&self.panels) {
             self.draw_panel(place, panel)?;
         }
         Ok(())
@@ -118,27 +160,37 @@ impl Curves {
             })
             .collect();
         let used = style::legend(area, (12.0, 34.0), &entries)?;
-        let top = if panel.score { 1.0 } else { top_of(panel) };
+        let (bottom, top) = reach(panel);
         let mut chart = ChartBuilder::on(area)
             .margin_top(px(30.0 + used))
             .margin_right(px(14.0))
             .margin_bottom(px(6.0))
             .margin_left(px(6.0))
             .x_label_area_size(px(36.0))
-            .y_label_area_size(px(50.0))
-            .build_cartesian_2d(Epochs(0.5..self.last as f64 + 0.5), 0.0..top)?;
+            .y_label_area_size(px(54.0))
+            .build_cartesian_2d(Epochs(0.5..self.last as f64 + 0.5), bottom..top)?;
         style::axes(&mut chart, ("epoch", &panel.y), (8, 6), (&|x: &f64| format!("{x}"), &tick))?;
+        // Where the curve is not: scores end high, losses low.
+        let low = matches!(panel.scale, Scale::Score);
+        let (level, rise, v) = if low { (bottom, -4.0, VPos::Bottom) } else { (top, 3.0, VPos::Top) };
+        if let Some((height, label)) = &panel.baseline {
+            let ends = [(0.5, *height), (self.last as f64 + 0.5, *height)];
+            chart.draw_series(DashedLineSeries::new(
+                ends,
+                wide(1.5),
+                wide(3.0),
+                INK.mix(0.6).stroke_width(wide(1.0)),
+            ))?;
+            let place = (px(6.0), px(4.0));
+            let text = Text::new(label.clone(), place, style::anchored(10.0, HPos::Left, VPos::Top));
+            chart.draw_series([EmptyElement::at((0.5, *height)) + text])?;
+        }
         if let Some(best) = self.best {
             let x = best as f64;
-            chart.draw_series([PathElement::new([(x, 0.0), (x, top)], INK.mix(0.45).stroke_width(wide(1.0)))])?;
+            chart.draw_series([PathElement::new([(x, bottom), (x, top)], INK.mix(0.45).stroke_width(wide(1.0)))])?;
             let (side, shift) = if x > self.last as f64 * 0.7 { (HPos::Right, -4.0) } else { (HPos::Left, 4.0) };
-            let label = EmptyElement::at((x, if panel.score { 0.0 } else { top }))
-                + Text::new(
-                    format!("best epoch {best}"),
-                    (px(shift), if panel.score { px(-4.0) } else { px(3.0) }),
-                    style::anchored(10.0, side, if panel.score { VPos::Bottom } else { VPos::Top }),
-                );
-            chart.draw_series([label])?;
+            let text = Text::new(format!("best epoch {best}"), (px(shift), px(rise)), style::anchored(10.0, side, v));
+            chart.draw_series([EmptyElement::at((x, level)) + text])?;
         }
         for line in &panel.lines {
             draw_line(&mut chart, line)?;
@@ -158,18 +210,37 @@ fn draw_line<DB: DrawingBackend>(
         let look = line.color.mix(0.75).stroke_width(wide(1.25));
         chart.draw_series(DashedLineSeries::new(points(), px(4.0) as u32, px(3.0) as u32, look))?;
     } else {
-        chart.draw_series(LineSeries::new(points(), line.color.stroke_width(wide(1.75))))?;
+        let smoothed = line.points.len() >= SMOOTHED_FROM;
+        let raw =
+            if smoothed { line.color.mix(0.35).stroke_width(wide(1.0)) } else { line.color.stroke_width(wide(1.75)) };
+        chart.draw_series(LineSeries::new(points(), raw))?;
+        if smoothed {
+            let (epochs, values): (Vec<f64>, Vec<f64>) = points().unzip();
+            let average = epochs.into_iter().zip(statistics::ema(&values, diagnose::EMA));
+            chart.draw_series(LineSeries::new(average, line.color.stroke_width(wide(2.0))))?;
+        }
     }
     Ok(())
 }
 
-fn top_of(panel: &Panel) -> f64 {
-    let highest = panel.lines.iter().flat_map(|line| &line.points).map(|point| point.1).fold(0.0, f64::max);
-    if highest > 0.0 { highest * 1.05 } else { 1.0 }
+fn reach(panel: &Panel) -> (f64, f64) {
+    let values = || panel.lines.iter().flat_map(|line| &line.points).map(|point| point.1);
+    let (low, high) = (values().fold(0.0, f64::min), values().fold(0.0, f64::max));
+    match panel.scale {
+        Scale::Score => (0.0, 1.0),
+        Scale::FromZero => (0.0, if high > 0.0 { high * 1.05 } else { 1.0 }),
+        Scale::Around => {
+            let margin = ((high - low) * 0.05).max(0.01);
+            (low - margin, high + margin)
+        }
+    }
 }
 
 /// A tick's label without trailing noise.
 fn tick(value: &f64) -> String {
+    if *value != 0.0 && value.abs() < 0.001 {
+        return format!("{value:.0e}");
+    }
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

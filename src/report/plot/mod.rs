@@ -1,8 +1,12 @@
 //! Charts. Each is a small struct with prepared data behind [`Chart`], drawn alike as SVG and as PNG.
 
-mod comparison;
 mod curves;
 mod glyphs;
+mod grids;
+mod images;
+mod planes;
+mod rows;
+mod settings;
 mod style;
 mod svg;
 
@@ -65,7 +69,19 @@ pub fn learning_curves(sweep: &Sweep, run: &Run) -> Result<Option<Picture>, Repo
 /// # Errors
 /// If plotters cannot draw one.
 pub fn of_sweep(sweep: &Sweep, analysis: &Analysis<'_>) -> Result<Vec<(&'static str, Picture)>, ReportError> {
-    let charts = [("comparison", comparison::Comparison::of(sweep).as_ref().map(svg))];
-    let _ = analysis;
-    charts.into_iter().filter_map(|(name, chart)| Some(chart?.map(|picture| (name, picture)))).collect()
+    let draw = |name, chart: Option<Result<Picture, ReportError>>| chart.map(|picture| picture.map(|p| (name, p)));
+    let charts = [
+        draw("ranking", settings::ranking(sweep, analysis).as_ref().map(svg)),
+        draw("comparison", settings::comparison(sweep).as_ref().map(svg)),
+        draw("effects", settings::effects(sweep).as_ref().map(svg)),
+        draw("variance", grids::VarianceBar::of(sweep).as_ref().map(svg)),
+        draw("parallel", planes::Parallel::of(sweep).as_ref().map(svg)),
+        draw("classes", grids::Grid::classes(sweep).as_ref().map(svg)),
+        draw("pooled-against-macro", planes::Scatter::of(sweep).as_ref().map(svg)),
+        draw("seeds", planes::Fan::of(sweep, analysis).as_ref().map(svg)),
+        draw("images", images::strips(sweep, analysis).as_ref().map(svg)),
+        draw("confusion", grids::Grid::confusion(sweep, analysis).as_ref().map(svg)),
+        draw("splits", images::balance(sweep, &analysis.balances).as_ref().map(svg)),
+    ];
+    charts.into_iter().flatten().collect()
 }

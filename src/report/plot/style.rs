@@ -10,7 +10,10 @@ use plotters::{
 };
 
 use super::{DrawError, glyphs::FAMILY};
-use crate::domain::palette::{self, Rgb};
+use crate::{
+    domain::palette::{self, Rgb},
+    report::aggregate::Sweep,
+};
 
 /// plotters places things on whole numbers; a quarter of a pixel is fine enough for smooth curves.
 pub const UNIT: u32 = 4;
@@ -56,6 +59,13 @@ pub fn series(index: usize) -> RGBColor {
 /// The colour of a class in lines and points; the background is drawn in ink.
 pub fn class(index: usize, background: Option<usize>) -> RGBColor {
     if background == Some(index) { INK } else { rgb(palette::class(index, background)) }
+}
+
+/// The foreground classes with their colours.
+pub fn class_legend(sweep: &Sweep) -> Vec<(String, RGBColor)> {
+    let background = sweep.background_index();
+    let foreground = sweep.classes.iter().enumerate().filter(|(place, _)| Some(*place) != background);
+    foreground.map(|(place, name)| (name.clone(), class(place, background))).collect()
 }
 
 /// How a legend's entry looks.
@@ -108,6 +118,23 @@ pub fn width(text: &str, size: f64) -> f64 {
 
 /// How a tick's value is written.
 pub type Format<'a> = &'a dyn Fn(&f64) -> String;
+
+/// The text, its middle left out where it is wider than `room` pixels; the whole is in the tables.
+pub fn fitted(label: &str, size: f64, room: f64) -> String {
+    if width(label, size) <= room {
+        return label.to_owned();
+    }
+    let characters: Vec<char> = label.chars().collect();
+    for kept in (2..characters.len()).rev() {
+        let (head, tail) = (kept / 2, kept - kept / 2);
+        let text: String =
+            characters[..head].iter().chain(&['…']).chain(&characters[characters.len() - tail..]).collect();
+        if width(&text, size) <= room {
+            return text;
+        }
+    }
+    "…".into()
+}
 
 /// Axes with a faint grid and their names, units included.
 pub fn axes<DB: DrawingBackend, X, Y>(

@@ -1,0 +1,153 @@
+//! Rows of points on one scale: what most charts over settings come down to.
+
+use plotters::{
+    coord::{Shift, types::RangedCoordf64},
+    prelude::*,
+    style::text_anchor::{HPos, VPos},
+};
+
+use super::{
+    Chart, DrawError,
+    style::{self, INK, Mark, px, wide},
+};
+
+const WIDTH: f64 = 960.0;
+const BELOW: f64 = 46.0;
+/// Room for the notes at the right.
+const NOTES: f64 = 96.0;
+
+type Plane<'a, DB> = ChartContext<'a, DB, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// A chart of rows.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// What it shows, in a sentence.
+    pub title: String,
+    /// The scale's name with its unit.
+    pub scale: String,
+    /// A heading and its entries.
+    pub legend: Option<(String, Vec<(String, RGBColor)>)>,
+    /// From top to bottom.
+    pub rows: Vec<Row>,
+    /// Height of a row in pixels.
+    pub height: f64,
+    /// Whether the scale starts at 0.
+    pub from_zero: bool,
+}
+
+/// One row.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    /// At the left.
+    pub label: String,
+    /// At the right.
+    pub note: String,
+    /// Drawn as dots.
+    pub points: Vec<f64>,
+    /// Drawn as a bar across the row.
+    pub mean: Option<f64>,
+    /// Drawn as a line with ends.
+    pub interval: Option<(f64, f64)>,
+    /// The colour of all of it.
+    pub color: RGBColor,
+    /// Whether the row has a tinted ground.
+    pub shaded: bool,
+    /// Whether a rule separates it from the row above.
+    pub opens_group: bool,
+}
+
+impl Rows {
+    /// `None` if no row has anything to show.
+    pub fn if_any(self) -> Option<Self> {
+        self.values().next()?;
+        Some(self)
+    }
+
+    fn values(&self) -> impl Iterator<Item = f64> {
+        self.rows.iter().flat_map(|row| {
+            let interval = row.interval.into_iter().flat_map(|(low, high)| [low, high]);
+            row.points.iter().copied().chain(row.mean).chain(interval)
+        })
+    }
+
+    fn range(&self) -> (f64, f64) {
+        let low = self.values().fold(f64::INFINITY, f64::min);
+        let high = self.values().fold(f64::NEG_INFINITY, f64::max);
+        let margin = ((high - low) * 0.06).max(0.005);
+        (if self.from_zero { 0.0f64.min(low) } else { low - margin }, high + margin)
+    }
+
+    fn top(&self) -> f64 {
+        if self.legend.is_some() { 34.0 } else { 12.0 }
+    }
+}
+
+impl Chart for Rows {
+    fn title(&self) -> String {
+        self.title.clone()
+    }
+
+    fn size(&self) -> (u32, u32) {
+        (WIDTH as u32, (self.top() + self.rows.len() as f64 * self.height + BELOW).ceil() as u32)
+    }
+
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<(), DrawError> {
+        let widest = self.rows.iter().map(|row| style::width(&row.label, 11.0)).fold(0.0, f64::max);
+        let left = (widest + 14.0).min(WIDTH * 0.5);
+        if let Some((heading, entries)) = &self.legend {
+            area.draw(&Text::new(heading.as_str(), (px(12.0), px(9.0)), style::bold(11.0)))?;
+            let entries: Vec<_> =
+                entries.iter().map(|(label, color)| (label.clone(), color.mix(1.0), Mark::Dot)).collect();
+            style::legend(area, (30.0 + style::width(heading, 12.0), 15.0), &entries)?;
+        }
+        let (low, high) = self.range();
+        let count = self.rows.len() as f64;
+        let mut plane = ChartBuilder::on(area)
+            .margin_top(px(self.top()))
+            .margin_right(px(NOTES))
+            .margin_left(px(left))
+            .x_label_area_size(px(BELOW))
+            .build_cartesian_2d(low..high, count..0.0)?;
+        for (index, _) in self.rows.iter().enumerate().filter(|(_, row)| row.shaded) {
+            let corners = [(low, index as f64), (high, index as f64 + 1.0)];
+            plane.draw_series([Rectangle::new(corners, INK.mix(0.07).filled())])?;
+        }
+        let places = if high - low < 0.05 { 3 } else { 2 };
+        style::axes(&mut plane, (&self.scale, ""), (8, 0), (&|x: &f64| format!("{x:.places$}"), &|_| String::new()))?;
+        for (index, row) in self.rows.iter().enumerate() {
+            draw_row(&mut plane, row, index as f64, (low, high))?;
+            let y = px(self.top() + (index as f64 + 0.5) * self.height);
+            let label = style::fitted(&row.label, 11.0, left - 12.0);
+            area.draw(&Text::new(label, (px(left - 8.0), y), style::anchored(11.0, HPos::Right, VPos::Center)))?;
+            let note = (px(WIDTH - NOTES + 8.0), y);
+            area.draw(&Text::new(row.note.as_str(), note, style::anchored(10.0, HPos::Left, VPos::Center)))?;
+        }
+        Ok(())
+    }
+}
+
+fn draw_row<DB: DrawingBackend>(
+    plane: &mut Plane<'_, DB>,
+    row: &Row,
+    top: f64,
+    (low, high): (f64, f64),
+) -> Result<(), DrawError> {
+    let y = top + 0.5;
+    let line = |ends: [(f64, f64); 2], look: ShapeStyle| PathElement::new(ends, look);
+    let faint = INK.mix(0.12).stroke_width(wide(0.75));
+    plane.draw_series([line([(low, y), (high, y)], faint)])?;
+    if row.opens_group && top > 0.0 {
+        plane.draw_series([line([(low, top), (high, top)], INK.mix(0.5).stroke_width(wide(0.75)))])?;
+    }
+    if let Some((from, to)) = row.interval {
+        let look = row.color.stroke_width(wide(1.5));
+        plane.draw_series([line([(from, y), (to, y)], look)])?;
+        plane.draw_series([from, to].map(|end| line([(end, y - 0.16), (end, y + 0.16)], look)))?;
+    }
+    if let Some(mean) = row.mean {
+        plane.draw_series([line([(mean, y - 0.32), (mean, y + 0.32)], row.color.stroke_width(wide(3.0)))])?;
+    }
+    let look = row.color.mix(if row.points.len() > 12 { 0.5 } else { 0.75 }).filled();
+    plane.draw_series(row.points.iter().map(|&point| Circle::new((point, y), px(3.5), look)))?;
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! Charts over settings: every run, the ranking, what each axis does.
+
+use plotters::style::RGBColor;
+
+use super::{
+    rows::{Row, Rows},
+    style::{self, INK},
+};
+use crate::report::{
+    Analysis,
+    aggregate::{Run, Sweep},
+    cells::{cells, levels, setting_axes, varies},
+    standings, statistics, words,
+};
+
+/// The axis that gives runs their colour, with its levels: the first setting that varies.
+pub fn color_axis(sweep: &Sweep) -> Option<(String, Vec<String>)> {
+    let axis = setting_axes(sweep).into_iter().find(|axis| varies(sweep, axis))?;
+    Some((axis.to_owned(), levels(sweep, axis)))
+}
+
+/// The colour of a run by that axis; ink where there is none.
+pub fn color_of(run: &Run, axis: &Option<(String, Vec<String>)>) -> RGBColor {
+    let place = axis.as_ref().and_then(|(axis, levels)| {
+        let value = run.axis(axis)?;
+        levels.iter().position(|level| *level == value)
+    });
+    place.map_or(INK, style::series)
+}
+
+/// The legend of that axis.
+pub fn legend_of(axis: &Option<(String, Vec<String>)>) -> Option<(String, Vec<(String, RGBColor)>)> {
+    let (axis, levels) = axis.as_ref()?;
+    let entry = |(index, level): (usize, &String)| (level.clone(), style::series(index));
+    Some((axis.clone(), levels.iter().enumerate().map(entry).collect()))
+}
+
+fn at_best(sweep: &Sweep) -> String {
+    format!("{} at the best epoch", words::metric(sweep.monitor))
+}
+
+/// Every run's score, grouped by setting in the plan's order, with each setting's mean.
+pub fn comparison(sweep: &Sweep) -> Option<Rows> {
+    let axis = color_axis(sweep);
+    let row = |cell: &crate::report::cells::Cell<'_>| {
+        let scores = cell.scores(sweep);
+        let missing = cell.runs.len() - scores.len();
+        let of = if missing > 0 { format!(" of {}", cell.runs.len()) } else { String::new() };
+        Row {
+            label: cell.label(sweep),
+            note: format!("n = {}{of}", scores.len()),
+            mean: statistics::mean(&scores),
+            color: cell.runs.first().map_or(INK, |run| color_of(run, &axis)),
+            points: scores,
+            ..Row::default()
+        }
+    };
+    Rows {
+        title: format!("{}, every run by setting; the bar is the setting's mean", at_best(sweep)),
+        scale: at_best(sweep),
+        rows: cells(sweep).iter().map(row).collect(),
+        legend: legend_of(&axis),
+        height: 24.0,
+        ..Rows::default()
+    }
+    .if_any()
+}
+
+/// The settings by their mean with intervals over splits; those that tie with the best are shaded.
+pub fn ranking(sweep: &Sweep, analysis: &Analysis<'_>) -> Option<Rows> {
+    let axis = color_axis(sweep);
+    let row = |standing: &standings::Standing<'_>| Row {
+        label: standing.cell.label(sweep),
+        note: format!("n = {}", standing.scores.len()),
+        mean: Some(standing.mean),
+        interval: standing.interval.map(|interval| (interval.low, interval.high)),
+        color: standing.cell.runs.first().map_or(INK, |run| color_of(run, &axis)),
+        shaded: standing.ties,
+        ..Row::default()
+    };
+    (analysis.standings.len() > 1).then(|| Rows {
+        title: format!(
+            "Ranking by mean {} with 95 % intervals over splits (Nadeau & Bengio); shaded: not told apart from the best",
+            words::metric(sweep.monitor)
+        ),
+        scale: format!("mean {}", at_best(sweep)),
+        rows: analysis.standings.iter().map(row).collect(),
+        legend: legend_of(&axis),
+        height: 22.0,
+        ..Rows::default()
+    })?
+    .if_any()
+}
+
+/// What each value of each axis does: every run, the mean, its interval over splits.
+pub fn effects(sweep: &Sweep) -> Option<Rows> {
+    let mut rows = Vec::new();
+    for axis in setting_axes(sweep).into_iter().filter(|axis| varies(sweep, axis)) {
+        for (index, level) in levels(sweep, axis).iter().enumerate() {
+            let runs: Vec<&Run> = sweep.runs.iter().filter(|run| run.axis(axis).as_ref() == Some(level)).collect();
+            let scores: Vec<f64> = runs.iter().filter_map(|run| run.score(sweep.monitor)).collect();
+            rows.push(Row {
+                label: format!("{axis} {level}"),
+                note: format!("n = {}", scores.len()),
+                mean: statistics::mean(&scores),
+                interval: standings::interval_over_splits(sweep, &runs).map(|i| (i.low, i.high)),
+                points: scores,
+                color: style::series(index),
+                opens_group: index == 0,
+                ..Row::default()
+            });
+        }
+    }
+    Rows {
+        title: format!("{} by each axis alone: every run, mean, 95 % interval over splits", at_best(sweep)),
+        scale: at_best(sweep),
+        rows,
+        height: 24.0,
+        ..Rows::default()
+    }
+    .if_any()
+}

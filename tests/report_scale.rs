@@ -1,0 +1,46 @@
+//! A thousand runs of two hundred epochs: the report stays quick and small, and leaves nothing out.
+#![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
+#[path = "support/sweep.rs"]
+mod sweep;
+
+use std::{fs, time::Instant};
+
+use sweep::Fake;
+use sweepscope::{report, store::SweepDir};
+
+/// `cargo test --release --test report_scale -- --ignored --nocapture`
+#[test]
+#[ignore = "writes half a gigabyte"]
+fn a_thousand_runs_take_five_seconds_and_a_gibibyte() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = std::env::var_os("REPORT_KEEP").map_or_else(|| folder.path().join("thousand"), Into::into);
+    let sweep = SweepDir::new(root);
+    let fake = Fake {
+        learning_rates: vec![1e-2, 3e-3, 1e-3, 3e-4, 1e-4],
+        batch_sizes: vec![2, 4, 8, 16, 32],
+        input_sizes: vec![64, 96, 128, 192],
+        split_seeds: 10,
+        epochs: 200,
+        images: [60, 20, 20],
+        ..Fake::default()
+    };
+    let runs = fake.write(sweep.root());
+    assert_eq!(runs.len(), 1000);
+    let start = Instant::now();
+    report::build(&sweep, &runs).unwrap();
+    let seconds = start.elapsed().as_secs_f64();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kibibytes: u64 = peak.trim().trim_end_matches(" kB").trim().parse().unwrap();
+    say(&format!("1000 runs: {seconds:.1} s, {} MiB", kibibytes >> 10));
+    let page = fs::metadata(sweep.report().join("index.html")).unwrap().len();
+    say(&format!("page {} MiB", page >> 20));
+    assert!(kibibytes < 1 << 20, "{kibibytes} KiB");
+    assert!(seconds < 5.0, "{seconds} s");
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are what the test is for")]
+fn say(text: &str) {
+    println!("{text}");
+}
