@@ -10,6 +10,7 @@
 //! | `early_stopping` | when to end, which epoch is best |
 //! | `record`, `checkpoint`, `resume` | what is written each epoch, and where to go on |
 //! | `finish`, `panel` | images.csv and pictures at the end |
+//! | `predict` | a run's network for new images and for export |
 
 mod augment;
 mod checkpoint;
@@ -20,6 +21,7 @@ mod finish;
 mod loader;
 mod optimizer;
 mod panel;
+mod predict;
 mod record;
 mod resume;
 mod samples;
@@ -32,9 +34,9 @@ use burn::tensor::backend::AutodiffBackend;
 
 pub use early_stopping::{best, stops};
 pub use evaluate::evaluate;
-pub use finish::best_model;
 pub use loader::Batch;
 pub use optimizer::{Gradients, Optimizer, gradients};
+pub use predict::{Predictor, export};
 pub use samples::{Samples, Task};
 pub use schedule::learning_rate;
 

@@ -9,6 +9,8 @@ mod autodiff;
 mod flex;
 mod pooled;
 pub mod stock;
+#[cfg(test)]
+mod tests;
 
 use burn::prelude::*;
 
