@@ -31,7 +31,7 @@ fn main() {
     let config = ModelConfig { base_width, ..ModelConfig::default() };
     let mut model = UNet::<A>::new(&config, channels, CLASSES, 0, &device);
     let mut optimizer = Optimizer::new(&TrainConfig::default());
-    let loss = Loss::new(&LossConfig { kind: LossKind::DiceMacro, ..LossConfig::default() }, CLASSES);
+    let loss = Loss::new(&LossConfig { kind: LossKind::DiceMacro, ..LossConfig::default() }, &[1; CLASSES]);
     let mut random = seed::generator(0, "bench", &[]);
     let images: Vec<f32> = (0..batch * channels * side * side).map(|_| random.random()).collect();
     let labels = (0..batch * side * side).map(|_| random.random_range(0..CLASSES as u8)).collect();

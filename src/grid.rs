@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use toml::{Table, Value};
 
 use crate::{
-    domain::{RunConfig, axis_text},
+    domain::{ClassWeights, RunConfig, axis_text},
     spec::{Order, Problem, Problems, SweepSpec, schema},
 };
 
@@ -197,7 +197,8 @@ fn contradictions(config: &RunConfig) -> Vec<(&'static str, String, String)> {
         found.push(("split.fractions", message, "train and val must be above 0, and all three must sum to 1".into()));
     }
     let classes = config.data.classes.len();
-    let weights = config.loss.class_weights.len();
+    let ClassWeights::Given(weights) = &config.loss.class_weights else { return found };
+    let weights = weights.len();
     if weights != 0 && weights != classes && config.data.keep.is_empty() {
         let message = format!("loss.class_weights has {weights} weights for {classes} classes");
         found.push(("loss.class_weights", message, "give one weight a class, in the order of data.classes".into()));

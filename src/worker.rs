@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 pub use crate::train::{Outcome, Say};
 use crate::{
     data::{Cache, DataErrors, Dataset, Prepared, assign},
-    domain::{Failure, FailureKind, ModelConfig, Process, RunConfig, RunState, Split, SplitRow, StateRecord},
+    domain::{
+        ClassWeights, Failure, FailureKind, ModelConfig, Process, RunConfig, RunState, Split, SplitRow, StateRecord,
+    },
     loss::LossOps,
-    model::ConvOps,
+    model::{ConvOps, Freeze},
     protocol::Message,
     store::{RunDir, RunFile, StoreError, read_json, remove_temporaries, write_json, write_rows},
     train::{Task, Training, storage},
@@ -160,10 +162,15 @@ fn check(config: &RunConfig, dataset: &Dataset, splits: &[Split]) -> Result<(), 
             depth - 1
         ));
     }
-    let (weights, classes) = (config.loss.class_weights.len(), dataset.classes().len());
-    if weights != 0 && weights != classes {
-        problems.push(format!("loss.class_weights has {weights} weights for {classes} classes; give one a class"));
+    let classes = dataset.classes().len();
+    if let ClassWeights::Given(weights) = &config.loss.class_weights
+        && !weights.is_empty()
+        && weights.len() != classes
+    {
+        let count = weights.len();
+        problems.push(format!("loss.class_weights has {count} weights for {classes} classes; give one a class"));
     }
+    problems.extend(Freeze::new(&config.model).err());
     if problems.is_empty() { Ok(()) } else { Err(Failure::new(FailureKind::BadConfig, problems.join("; "))) }
 }
 

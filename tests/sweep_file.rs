@@ -201,6 +201,8 @@ fn every_key_of_the_table_is_a_setting_and_every_setting_is_in_the_table() {
     config.data.pairs = Some(sweepscope::domain::Pairs { file: "f".into(), image: "i".into(), mask: "m".into() });
     config.trainer = Some(Default::default());
     config.split.file = Some("f".into());
+    config.model.pretrained = Some("f".into());
+    config.model.freeze = Some("f".into());
     config.train.early_stopping = Some(Default::default());
     let mut settings = HashSet::new();
     collect("", &serde_json::to_value(&config).unwrap(), &mut settings);

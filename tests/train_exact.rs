@@ -10,9 +10,14 @@ use std::{
 
 use sweepscope::{
     data::synth,
-    domain::{ClassSpec, EarlyStopping, FailureKind, Fractions, InputSize, RunConfig, RunId, RunState, SplitStrategy},
+    domain::{
+        ClassSpec, ClassWeights, EarlyStopping, FailureKind, Fractions, InputSize, RunConfig, RunId, RunState,
+        SplitStrategy,
+    },
+    model::weights,
     protocol::Message,
     store::{RunDir, RunFile},
+    train::{Predictor, export},
     worker::{self, Device, Outcome},
 };
 
@@ -161,6 +166,33 @@ fn sparse_checkpoints_and_early_stopping_end_with_the_best_and_the_last_epoch() 
     assert_same(&contents(&stopped), &contents(&alone));
 }
 
+#[test]
+fn an_export_starts_another_run_and_frozen_layers_stay_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    synth::write(&data, synth::Options { images: 24, ..synth::Options::default() }).unwrap();
+    let mut config = settings(&data);
+    config.train.epochs = 2;
+    let first = prepare(&folder.path().join("first"), &config);
+    assert_eq!(run(&first, 2, usize::MAX), Outcome::Completed);
+    let exported = export(&first).unwrap();
+    let file = folder.path().join("weights.safetensors");
+    fs::write(&file, &exported).unwrap();
+    config.model.pretrained = Some(file);
+    config.model.freeze = Some("encoder.*".into());
+    let second = prepare(&folder.path().join("second"), &config);
+    assert_eq!(run(&second, 2, usize::MAX), Outcome::Completed);
+    let (before, after) =
+        (weights::from_bytes(&exported).unwrap(), weights::from_bytes(&export(&second).unwrap()).unwrap());
+    for (name, array) in &before {
+        assert_eq!(after[name] == *array, name.starts_with("encoder."), "{name}");
+    }
+    let predictor = Predictor::open(&second).unwrap();
+    assert_eq!((predictor.channels(), predictor.classes()), (1, 5));
+    let labels = predictor.labels(&vec![0.5; 32 * 32], [48, 40]);
+    assert!(labels.len() == 48 * 40 && labels.iter().all(|label| *label < 5));
+}
+
 fn epoch_of(line: &str) -> String {
     line.split(',').next().unwrap().to_owned()
 }
@@ -173,7 +205,7 @@ fn what_cannot_be_trained_is_refused_with_every_reason() {
     let mut config = settings(&data);
     config.model.depth = 5;
     config.data.input_size = InputSize([40, 32]);
-    config.loss.class_weights = vec![1.0, 2.0];
+    config.loss.class_weights = ClassWeights::Given(vec![1.0, 2.0]);
     let refused = prepare(&folder.path().join("refused"), &config);
     let failure = worker::run(&refused, Device::Cpu, 1, &AtomicBool::new(false), &mut |_: &Message| ()).unwrap_err();
     assert_eq!(failure.kind, FailureKind::BadConfig);

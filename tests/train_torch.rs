@@ -11,7 +11,7 @@ use burn::{
 };
 use rand::RngExt;
 use sweepscope::{
-    domain::{Head, LossConfig, LossKind, ModelConfig, Optimizer as Rule, TrainConfig, seed},
+    domain::{ClassWeights, Head, LossConfig, LossKind, ModelConfig, Optimizer as Rule, TrainConfig, seed},
     loss::{Loss, LossOps, Target},
     metrics::figures_of,
     model::{
@@ -180,9 +180,10 @@ fn every_loss_and_its_gradient_agree_with_pytorch() {
         input.insert("labels".into(), label_array(&target));
         input.insert("class_weights".into(), weights);
         let Some(expected) = reference("loss", &input, &[format!("kind={name}")]) else { return };
-        let config = LossConfig { kind, class_weights: class_weights.to_vec(), ..LossConfig::default() };
+        let config =
+            LossConfig { kind, class_weights: ClassWeights::Given(class_weights.to_vec()), ..LossConfig::default() };
         let logits = leaf::<4>(&input["logits"]);
-        let value = A::loss(logits.clone(), &target, &Loss::new(&config, 4));
+        let value = A::loss(logits.clone(), &target, &Loss::new(&config, &[1; 4]));
         close(name, &array(value.clone().inner()), &expected["y"], 1e-5);
         let gradient = array(logits.grad(&value.backward()).unwrap());
         close(&format!("{name} gradient"), &gradient, &expected["grad.logits"], 1e-4);
@@ -196,7 +197,7 @@ fn scores_agree_with_a_numpy_transcription_of_the_keras_code() {
     let mut input = inputs(&[("logits", &[3, 4, 9, 14])]);
     input.insert("labels".into(), label_array(&target));
     let Some(expected) = reference("scores", &input, &[]) else { return };
-    let loss = Loss::new(&LossConfig::default(), 4);
+    let loss = Loss::new(&LossConfig::default(), &[1; 4]);
     let mut logits = input["logits"].values.clone();
     let images = logits.chunks_mut(4 * 9 * 14).zip(target.labels.chunks(9 * 14));
     let figures: Vec<_> = images.map(|(logits, mask)| figures_of(logits, [9, 14], mask, [9, 14], &loss)).collect();
@@ -220,7 +221,7 @@ fn whole_network(model: &ModelConfig, train: &TrainConfig, kind: LossKind, optio
     input.insert("images".into(), images.clone());
     input.insert("labels".into(), label_array(&target));
     let Some(expected) = reference("unet", &input, options) else { return };
-    let loss = Loss::new(&LossConfig { kind, ..LossConfig::default() }, 4);
+    let loss = Loss::new(&LossConfig { kind, ..LossConfig::default() }, &[1; 4]);
     let mut optimizer = Optimizer::new(train);
     let data = || TensorData::new(images.values.clone(), images.shape.clone());
     let mut losses = Vec::new();

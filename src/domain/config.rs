@@ -74,6 +74,12 @@ pub struct ModelConfig {
     pub dropout: f64,
     /// What turns the last feature map into logits.
     pub head: Head,
+    /// Weights to start from: a safetensors file, as `export` writes it or with PyTorch's names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pretrained: Option<PathBuf>,
+    /// Layers that keep their weights: `all_but_last:N`, or names with `*` (`encoder.*`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freeze: Option<String>,
 }
 
 impl Default for ModelConfig {
@@ -86,6 +92,8 @@ impl Default for ModelConfig {
             bn_momentum: 0.9,
             dropout: 0.5,
             head: Head::Plain,
+            pretrained: None,
+            freeze: None,
         }
     }
 }
@@ -122,8 +130,8 @@ choice! {
 pub struct LossConfig {
     /// Which loss.
     pub kind: LossKind,
-    /// One weight a class, in the order of the classes. Empty: all 1.
-    pub class_weights: Vec<f64>,
+    /// One weight a class, in the order of the classes (empty: all 1), or `balanced`.
+    pub class_weights: ClassWeights,
     /// Exponent of `focal`.
     pub focal_gamma: f64,
     /// Weight of false alarms in `tversky`.
@@ -136,7 +144,7 @@ impl Default for LossConfig {
     fn default() -> Self {
         Self {
             kind: LossKind::DiceCe,
-            class_weights: Vec::new(),
+            class_weights: ClassWeights::Given(Vec::new()),
             focal_gamma: 2.0,
             tversky_alpha: 0.3,
             tversky_beta: 0.7,
@@ -144,6 +152,23 @@ impl Default for LossConfig {
     }
 }
 
+/// How much each class counts in the loss.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ClassWeights {
+    /// By a rule, from the training split.
+    Rule(WeightRule),
+    /// One weight a class, in the order of the classes; empty: all 1.
+    Given(Vec<f64>),
+}
+
+choice! {
+    /// How weights follow from the training split.
+    WeightRule {
+        /// Pixels over (classes × pixels of the class); 0 for a class that the split lacks.
+        #[default] Balanced,
+    }
+}
 choice! {
     /// Which loss.
     LossKind {
@@ -188,6 +213,10 @@ pub struct TrainConfig {
     pub lr_schedule: LrSchedule,
     /// Epochs over which the rate rises linearly from 0.
     pub warmup_epochs: usize,
+    /// What `lr_schedule = "plateau"` multiplies the rate by.
+    pub plateau_factor: f64,
+    /// Epochs without improvement that it waits for.
+    pub plateau_patience: usize,
     /// Epochs between checkpoints.
     pub checkpoint_every: usize,
     /// When to end before `epochs`.
@@ -209,6 +238,8 @@ impl Default for TrainConfig {
             gradient_clip: 0.0,
             lr_schedule: LrSchedule::Constant,
             warmup_epochs: 0,
+            plateau_factor: 0.1,
+            plateau_patience: 10,
             checkpoint_every: 1,
             early_stopping: None,
         }
@@ -235,6 +266,9 @@ choice! {
         Cosine,
         /// (1 − epoch/epochs)^0.9, as nnU-Net.
         Polynomial,
+        /// Times `plateau_factor` after `plateau_patience` epochs in which the sweep's monitor did not improve, as
+        /// Keras's `ReduceLROnPlateau` without its smallest change.
+        Plateau,
     }
 }
 
@@ -274,4 +308,12 @@ pub struct AugmentConfig {
     pub contrast: f64,
     /// Largest standard deviation of added Gaussian noise, in standard deviations of the image.
     pub noise: f64,
+    /// Largest turn to either side, in degrees.
+    pub rotate: f64,
+    /// Largest relative change of size.
+    pub scale: f64,
+    /// Largest elastic shift, in pixels (Simard 2003); it varies over about an eighth of the image.
+    pub elastic: f64,
+    /// Largest standard deviation of Gaussian blur, in pixels.
+    pub blur: f64,
 }

@@ -6,7 +6,7 @@
 use burn::prelude::*;
 
 use super::ImageSums;
-use crate::domain::{LossConfig, LossKind};
+use crate::domain::{ClassWeights, LossConfig, LossKind, WeightRule};
 
 /// Added above and below each ratio, as the Keras code does.
 const SMOOTH: f64 = 1.0;
@@ -33,10 +33,14 @@ pub struct Slopes {
 }
 
 impl Loss {
-    /// The loss that a run asks for, over `classes` classes.
-    pub fn new(config: &LossConfig, classes: usize) -> Self {
-        let mut weights = config.class_weights.clone();
-        weights.resize(classes, 1.0);
+    /// The loss that a run asks for; `pixels` are the training split's pixels of each class, which `balanced` weights
+    /// follow from.
+    pub fn new(config: &LossConfig, pixels: &[u64]) -> Self {
+        let weights = match &config.class_weights {
+            ClassWeights::Rule(WeightRule::Balanced) => balanced(pixels),
+            ClassWeights::Given(weights) if weights.is_empty() => vec![1.0; pixels.len()],
+            ClassWeights::Given(weights) => weights.clone(),
+        };
         let gamma = if config.kind == LossKind::Focal { config.focal_gamma } else { 0.0 };
         Self { kind: config.kind, weights, gamma, alpha: config.tversky_alpha, beta: config.tversky_beta }
     }
@@ -155,6 +159,14 @@ impl Loss {
     }
 }
 
+/// All pixels over (classes that occur × pixels of the class).
+fn balanced(pixels: &[u64]) -> Vec<f64> {
+    let occurring = pixels.iter().filter(|count| **count > 0).count();
+    let total: u64 = pixels.iter().sum();
+    let weight = |count: &u64| if *count > 0 { total as f64 / (occurring as u64 * count) as f64 } else { 0.0 };
+    pixels.iter().map(weight).collect()
+}
+
 /// A score above / below, and how both change with a probability inside the class (hit) and anywhere (all).
 struct Ratio {
     above: f64,
@@ -204,5 +216,16 @@ impl Loss {
             }
             LossKind::Ce | LossKind::Focal => surprise,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn balanced_weights_make_every_class_count_alike() {
+        // 90, 9 and 1 pixels of 100 over 3 classes that occur, and one that does not.
+        assert_eq!(balanced(&[90, 9, 1, 0]), [100.0 / 270.0, 100.0 / 27.0, 100.0 / 3.0, 0.0]);
     }
 }

@@ -106,7 +106,7 @@ fn one_hot(target: &Target, classes: usize) -> TensorData {
 #[expect(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::domain::{LossConfig, LossKind, seed};
+    use crate::domain::{ClassWeights, LossConfig, LossKind, seed};
     use rand::RngExt;
 
     type A = Autodiff<Flex>;
@@ -126,8 +126,9 @@ mod tests {
         use LossKind::*;
         for kind in [Dice, DiceMacro, Ce, DiceCe, Focal, Tversky] {
             for class_weights in [vec![], vec![0.5, 2.0, 1.0, 4.0]] {
-                let config = LossConfig { kind, class_weights, ..LossConfig::default() };
-                let loss = Loss::new(&config, 4);
+                let config =
+                    LossConfig { kind, class_weights: ClassWeights::Given(class_weights), ..LossConfig::default() };
+                let loss = Loss::new(&config, &[1; 4]);
                 let (logits, target) = case();
                 let (found, wanted) =
                     (A::loss(logits.clone(), &target, &loss), stock_loss(logits.clone(), &target, &loss));
@@ -156,11 +157,12 @@ mod tests {
             })
             .collect();
         for kind in [LossKind::Dice, LossKind::DiceCe] {
-            let loss = Loss::new(&LossConfig { kind, ..LossConfig::default() }, 4);
+            let loss = Loss::new(&LossConfig { kind, ..LossConfig::default() }, &[1; 4]);
             let of_batch = f64::from(A::loss(logits.clone(), &target, &loss).into_scalar());
             assert!((loss.value(&images).unwrap() - of_batch).abs() < 1e-6);
-            let doubled = LossConfig { kind, class_weights: vec![2.0; 4], ..LossConfig::default() };
-            let doubled = Loss::new(&doubled, 4).value(&images).unwrap();
+            let doubled =
+                LossConfig { kind, class_weights: ClassWeights::Given(vec![2.0; 4]), ..LossConfig::default() };
+            let doubled = Loss::new(&doubled, &[1; 4]).value(&images).unwrap();
             let difference = (doubled - loss.value(&images).unwrap()).abs();
             // Pooled Dice adds 1 above and below, which weights shift by a little.
             assert!(difference < if kind == LossKind::Dice { 1e-2 } else { 1e-12 });

@@ -80,7 +80,7 @@ mod tests {
     }
 
     fn loss(classes: usize) -> Loss {
-        Loss::new(&LossConfig::default(), classes)
+        Loss::new(&LossConfig::default(), &vec![1; classes])
     }
 
     /// An image of `truth`'s labels that is predicted as `predicted`, all but surely.

@@ -1,4 +1,4 @@
-//! "Same" convolution, ReLU and batch norm: the network's one building block.
+//! "Same" convolution, ReLU and norm: the network's one building block.
 
 use burn::{module::Param, prelude::*};
 
@@ -6,54 +6,88 @@ use super::{
     initial::Initial,
     ops::{BlockWeights, ConvOps, EPSILON, Source},
 };
+use crate::domain::Norm;
 
-/// Convolution, ReLU, batch norm.
+/// Convolution, ReLU, norm.
 #[derive(Module, Debug)]
 pub struct ConvBlock<B: Backend> {
     weight: Param<Tensor<B, 4>>,
     bias: Param<Tensor<B, 1>>,
     gamma: Param<Tensor<B, 1>>,
     beta: Param<Tensor<B, 1>>,
-    running_mean: Param<Tensor<B, 1>>,
-    running_variance: Param<Tensor<B, 1>>,
+    running_mean: Option<Param<Tensor<B, 1>>>,
+    running_variance: Option<Param<Tensor<B, 1>>>,
+    frozen: bool,
+}
+
+/// Groups that group norm makes of `channels`: 8, or the most that divides them alike.
+fn groups_of(channels: usize) -> usize {
+    [8, 4, 2].into_iter().find(|groups| channels.is_multiple_of(*groups)).unwrap_or(1)
 }
 
 impl<B: ConvOps> ConvBlock<B> {
-    /// A fresh block with a `side` × `side` kernel.
-    pub fn new(initial: &mut Initial<'_, B>, inputs: usize, outputs: usize, side: usize) -> Self {
+    /// A fresh block with a `side` × `side` kernel. Batch norm has running statistics; group norm needs none.
+    pub fn new(initial: &mut Initial<'_, B>, norm: Norm, inputs: usize, outputs: usize, side: usize) -> Self {
+        let statistics = |value| (norm == Norm::Batch).then(|| initial.statistics(outputs, value));
+        let (running_mean, running_variance) = (statistics(0.0), statistics(1.0));
         Self {
             weight: initial.convolution(inputs, outputs, side),
             bias: initial.channels(outputs, 0.0),
             gamma: initial.channels(outputs, 1.0),
             beta: initial.channels(outputs, 0.0),
-            running_mean: initial.statistics(outputs, 0.0),
-            running_variance: initial.statistics(outputs, 1.0),
+            running_mean,
+            running_variance,
+            frozen: false,
         }
     }
 
-    /// Normalises by the batch, and moves the running statistics: `momentum` is the share of the old that stays.
+    /// Keeps the weights and statistics as they are from now on.
+    pub fn freeze(&mut self) {
+        self.frozen = true;
+    }
+
+    /// Normalises by the batch, and moves the running statistics: `momentum` is the share of the old that stays. A
+    /// frozen block does as in evaluation.
     pub fn forward_train(&mut self, source: Source<B>, momentum: f64) -> Tensor<B, 4> {
+        let (Some(mean), Some(variance), false) = (&self.running_mean, &self.running_variance, self.frozen) else {
+            return self.forward_evaluate(source);
+        };
+        let output = B::block(source, self.weights());
+        let moved = |old: &Param<Tensor<B, 1>>, new: Tensor<B, 1>| {
+            Some(Param::initialized(old.id, old.val() * momentum + new * (1.0 - momentum)))
+        };
+        (self.running_mean, self.running_variance) = (moved(mean, output.mean), moved(variance, output.variance));
+        output.map
+    }
+
+    /// Normalises by the running statistics, folded into the convolution; group norm by the image's own.
+    pub fn forward_evaluate(&self, source: Source<B>) -> Tensor<B, 4> {
+        let weights = self.weights();
+        let (Some(mean), Some(variance)) = (&self.running_mean, &self.running_variance) else {
+            let groups = groups_of(weights.bias.dims()[0]);
+            return B::group_block(source, weights, groups);
+        };
+        let scale = weights.gamma / (variance.val() + EPSILON).sqrt();
+        let shift = weights.beta - mean.val() * scale.clone();
+        B::block_folded(source, BlockWeights { gamma: scale, beta: shift, ..weights })
+    }
+
+    fn weights(&self) -> BlockWeights<B> {
         let weights = BlockWeights {
             weight: self.weight.val(),
             bias: self.bias.val(),
             gamma: self.gamma.val(),
             beta: self.beta.val(),
         };
-        let output = B::block(source, weights);
-        let moved = |old: &Param<Tensor<B, 1>>, new: Tensor<B, 1>| {
-            Param::initialized(old.id, old.val() * momentum + new * (1.0 - momentum))
-        };
-        self.running_mean = moved(&self.running_mean, output.mean);
-        self.running_variance = moved(&self.running_variance, output.variance);
-        output.map
-    }
-
-    /// Normalises by the running statistics, folded into the convolution.
-    pub fn forward_evaluate(&self, source: Source<B>) -> Tensor<B, 4> {
-        let scale = self.gamma.val() / (self.running_variance.val() + EPSILON).sqrt();
-        let shift = self.beta.val() - self.running_mean.val() * scale.clone();
-        let weights = BlockWeights { weight: self.weight.val(), bias: self.bias.val(), gamma: scale, beta: shift };
-        B::block_folded(source, weights)
+        if !self.frozen {
+            return weights;
+        }
+        BlockWeights {
+            weight: weights.weight.detach(),
+            bias: weights.bias.detach(),
+            gamma: weights.gamma.detach(),
+            beta: weights.beta.detach(),
+        }
     }
 }
 
@@ -66,11 +100,16 @@ pub struct DoubleBlock<B: Backend> {
 
 impl<B: ConvOps> DoubleBlock<B> {
     /// Fresh blocks.
-    pub fn new(initial: &mut Initial<'_, B>, inputs: usize, outputs: usize) -> Self {
+    pub fn new(initial: &mut Initial<'_, B>, norm: Norm, inputs: usize, outputs: usize) -> Self {
         Self {
-            first: ConvBlock::new(initial, inputs, outputs, 3),
-            second: ConvBlock::new(initial, outputs, outputs, 3),
+            first: ConvBlock::new(initial, norm, inputs, outputs, 3),
+            second: ConvBlock::new(initial, norm, outputs, outputs, 3),
         }
+    }
+
+    /// Both blocks by name, in their order.
+    pub fn blocks(&mut self) -> [(&'static str, &mut ConvBlock<B>); 2] {
+        [("first", &mut self.first), ("second", &mut self.second)]
     }
 
     /// See [`ConvBlock::forward_train`].

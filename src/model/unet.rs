@@ -6,6 +6,7 @@ use burn::{module::Param, prelude::*};
 use super::{
     block::{ConvBlock, DoubleBlock},
     dropout::DropoutStream,
+    freeze::Freeze,
     initial::Initial,
     ops::{ConvOps, Source},
 };
@@ -34,24 +35,66 @@ struct Up<B: Backend> {
 struct Classifier<B: Backend> {
     weight: Param<Tensor<B, 4>>,
     bias: Param<Tensor<B, 1>>,
+    frozen: bool,
+}
+
+/// The layers that [`Freeze`] speaks of, from the input to the logits.
+pub fn layer_names(config: &ModelConfig) -> Vec<String> {
+    let double = |path: String| ["first", "second"].map(|name| format!("{path}.{name}"));
+    let mut names: Vec<String> = (0..config.depth).flat_map(|level| double(format!("encoder.{level}"))).collect();
+    for step in 0..config.depth - 1 {
+        names.push(format!("decoder.{step}.up"));
+        names.extend(double(format!("decoder.{step}.join")));
+    }
+    names.extend((config.head == Head::Keras).then(|| "keras".into()));
+    names.push("head".into());
+    names
 }
 
 impl<B: ConvOps> UNet<B> {
     /// A fresh network for images with `channels` channels and `classes` classes, drawn from `seed`.
     pub fn new(config: &ModelConfig, channels: usize, classes: usize, seed: u64, device: &B::Device) -> Self {
         let initial = &mut Initial::new(seed, device);
+        let norm = config.norm;
         let width = |level: usize| config.base_width << level;
         let inputs = |level: usize| if level == 0 { channels } else { width(level - 1) };
-        let encoder = (0..config.depth).map(|level| DoubleBlock::new(initial, inputs(level), width(level))).collect();
+        let encoder =
+            (0..config.depth).map(|level| DoubleBlock::new(initial, norm, inputs(level), width(level))).collect();
         let up = |level: usize| Up {
-            up: ConvBlock::new(initial, width(level + 1), width(level), 2),
-            join: DoubleBlock::new(initial, 2 * width(level), width(level)),
+            up: ConvBlock::new(initial, norm, width(level + 1), width(level), 2),
+            join: DoubleBlock::new(initial, norm, 2 * width(level), width(level)),
         };
         let decoder = (0..config.depth - 1).rev().map(up).collect();
-        let keras = (config.head == Head::Keras).then(|| ConvBlock::new(initial, width(0), classes, 3));
+        let keras = (config.head == Head::Keras).then(|| ConvBlock::new(initial, norm, width(0), classes, 3));
         let last = if keras.is_some() { classes } else { width(0) };
-        let head = Classifier { weight: initial.convolution(last, classes, 1), bias: initial.channels(classes, 0.0) };
+        let head = Classifier {
+            weight: initial.convolution(last, classes, 1),
+            bias: initial.channels(classes, 0.0),
+            frozen: false,
+        };
         Self { encoder, decoder, keras, head, dropout: config.dropout, momentum: config.bn_momentum }
+    }
+
+    /// Keeps the weights of the layers that `rule` names as they are from now on.
+    pub fn freeze(&mut self, rule: &Freeze, config: &ModelConfig) {
+        let names = layer_names(config);
+        let frozen: Vec<&str> = names
+            .iter()
+            .zip(rule.frozen(&names))
+            .filter(|(_, frozen)| *frozen)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let mut blocks: Vec<(String, &mut ConvBlock<B>)> = Vec::new();
+        for (level, double) in self.encoder.iter_mut().enumerate() {
+            blocks.extend(double.blocks().map(|(name, block)| (format!("encoder.{level}.{name}"), block)));
+        }
+        for (step, up) in self.decoder.iter_mut().enumerate() {
+            blocks.push((format!("decoder.{step}.up"), &mut up.up));
+            blocks.extend(up.join.blocks().map(|(name, block)| (format!("decoder.{step}.join.{name}"), block)));
+        }
+        blocks.extend(self.keras.as_mut().map(|block| ("keras".to_owned(), block)));
+        blocks.into_iter().filter(|(name, _)| frozen.contains(&name.as_str())).for_each(|(_, block)| block.freeze());
+        self.head.frozen = frozen.contains(&"head");
     }
 
     /// Logits [batch, classes, height, width] of images [batch, channels, height, width] in training: batch norm by
@@ -104,6 +147,7 @@ impl<B: ConvOps> UNet<B> {
 
 impl<B: ConvOps> Classifier<B> {
     fn logits(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        B::head(x, self.weight.val(), self.bias.val())
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        if self.frozen { B::head(x, weight.detach(), bias.detach()) } else { B::head(x, weight, bias) }
     }
 }

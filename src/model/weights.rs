@@ -76,13 +76,15 @@ pub fn to_bytes(arrays: &Arrays) -> Result<Vec<u8>, WeightsError> {
     Ok(safetensors::serialize(views, None)?)
 }
 
-/// The arrays of a safetensors file.
+/// The arrays of a safetensors file. PyTorch's whole-number counters of batches are left out.
 ///
 /// # Errors
 /// If it is none, or holds anything but 32-bit floats.
 pub fn from_bytes(bytes: &[u8]) -> Result<Arrays, WeightsError> {
     let file = SafeTensors::deserialize(bytes)?;
+    let counter = |name: &str| name.ends_with(".num_batches_tracked");
     file.iter()
+        .filter(|(name, _)| !counter(name))
         .map(|(name, view)| {
             if view.dtype() != Dtype::F32 {
                 return Err(WeightsError::Type { name: name.to_owned(), dtype: view.dtype() });

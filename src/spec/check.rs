@@ -97,9 +97,12 @@ impl Checker<'_> {
             },
             Kind::Classes => classes(node),
             Kind::Names => items(node, |item| text(item).map(Value::from)),
-            Kind::Weights => items(node, |item| {
-                number(item, "a list of numbers").and_then(|n| keep(n, n >= 0.0, "must not be negative"))
-            }),
+            Kind::Weights => match &node.content {
+                Content::Scalar(Value::String(_)) => choice(node, &["balanced"]),
+                _ => items(node, |item| {
+                    number(item, "a list of numbers").and_then(|n| keep(n, n >= 0.0, "must not be negative"))
+                }),
+            },
         }
     }
 

@@ -33,7 +33,7 @@ pub enum Kind {
     Classes,
     /// A list of names.
     Names,
-    /// A list of numbers of 0 or more.
+    /// A list of numbers of 0 or more, or "balanced".
     Weights,
 }
 
@@ -102,6 +102,8 @@ pub const KEYS: &[Key] = &[
     setting("model.bn_momentum", Kind::Share(false)),
     setting("model.dropout", Kind::Share(false)),
     setting("model.head", Kind::Choice(&["plain", "keras"])),
+    setting("model.pretrained", Kind::File),
+    setting("model.freeze", Kind::Text),
     setting("loss.kind", Kind::Choice(&["dice_ce", "dice", "dice_macro", "ce", "focal", "tversky"])),
     setting("loss.class_weights", Kind::Weights),
     setting("loss.focal_gamma", Kind::NotNegative),
@@ -116,8 +118,10 @@ pub const KEYS: &[Key] = &[
     setting("train.momentum", Kind::Share(false)),
     setting("train.init_seed", Kind::Whole(0, i64::MAX)),
     setting("train.gradient_clip", Kind::NotNegative),
-    setting("train.lr_schedule", Kind::Choice(&["constant", "cosine", "polynomial"])),
+    setting("train.lr_schedule", Kind::Choice(&["constant", "cosine", "polynomial", "plateau"])),
     setting("train.warmup_epochs", Kind::Whole(0, MANY)),
+    setting("train.plateau_factor", Kind::Share(false)),
+    setting("train.plateau_patience", Kind::Whole(0, MANY)),
     fixed("train.checkpoint_every", Kind::Whole(1, MANY)),
     setting("train.early_stopping.monitor", Kind::Figure),
     setting("train.early_stopping.patience", Kind::Whole(0, MANY)),
@@ -129,6 +133,10 @@ pub const KEYS: &[Key] = &[
     setting("augment.brightness", Kind::NotNegative),
     setting("augment.contrast", Kind::Share(false)),
     setting("augment.noise", Kind::NotNegative),
+    setting("augment.rotate", Kind::NotNegative),
+    setting("augment.scale", Kind::Share(false)),
+    setting("augment.elastic", Kind::NotNegative),
+    setting("augment.blur", Kind::NotNegative),
     fixed("trainer.command", Kind::Names),
     fixed("trainer.folder", Kind::Folder),
     fixed("schedule.devices", Kind::Devices),

@@ -3,6 +3,7 @@
 
 use rand::{Rng, RngExt};
 
+use super::warp::Warp;
 use crate::domain::{AugmentConfig, seed};
 
 /// Changes an image [channels, height, width] and its mask [height, width] in place; `place` is (epoch, image).
@@ -35,7 +36,34 @@ pub fn apply(
             whole(&|at| at % size[1] * size[1] + (size[0] - 1 - at / size[1]));
         }
     }
+    if let Some(warp) = Warp::draw(config, &mut random, size) {
+        image.chunks_mut(plane).for_each(|values| warp.image(values));
+        warp.mask(mask);
+    }
     change_values(config, &mut random, image, channels);
+    let deviation = (random.random::<f64>() * config.blur) as f32;
+    if deviation > 0.0 {
+        image.chunks_mut(plane).for_each(|values| blur(values, size, deviation));
+    }
+}
+
+/// Gaussian blur, first along rows and then along columns; the border is repeated.
+fn blur(values: &mut [f32], [height, width]: [usize; 2], deviation: f32) {
+    let reach = (3.0 * deviation).ceil() as isize;
+    let weights: Vec<f32> =
+        (-reach..=reach).map(|d| (-((d * d) as f32) / (2.0 * deviation * deviation)).exp()).collect();
+    let total: f32 = weights.iter().sum();
+    let mut pass = |step: usize, side: usize| {
+        let old = values.to_vec();
+        for (at, value) in values.iter_mut().enumerate() {
+            let place = (at / step % side) as isize;
+            let near = |d: isize| (place + d).clamp(0, side as isize - 1) - place;
+            let taps = (-reach..=reach).map(|d| old[at.wrapping_add_signed(near(d) * step as isize)]);
+            *value = taps.zip(&weights).map(|(v, w)| v * w).sum::<f32>() / total;
+        }
+    };
+    pass(1, width);
+    pass(width, height);
 }
 
 /// Value `at` comes from `source(at)`.
@@ -98,6 +126,18 @@ mod tests {
         let (image, mask) = changed(&config, [1, 2]);
         assert_eq!(mask, (0..16).collect::<Vec<u8>>());
         assert!(image.iter().zip(&mask).any(|(a, b)| *a != f32::from(*b)));
+    }
+
+    #[test]
+    fn blur_keeps_the_mean_of_an_even_image_and_spreads_a_point() {
+        let mut even = vec![3.0; 20];
+        blur(&mut even, [4, 5], 1.0);
+        assert!(even.iter().all(|v| (v - 3.0f32).abs() < 1e-6));
+        let mut point = vec![0.0; 81];
+        point[40] = 1.0;
+        blur(&mut point, [9, 9], 0.8);
+        assert!((point.iter().sum::<f32>() - 1.0).abs() < 1e-5 && point[40] < 0.5 && point[31] > 0.0);
+        assert_eq!(point[31], point[39]);
     }
 
     #[test]

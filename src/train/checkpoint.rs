@@ -15,7 +15,8 @@ use crate::{
     store::CheckpointSet,
 };
 
-const MODEL: &str = "model.safetensors";
+/// The file of weights and running statistics.
+pub const MODEL: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 
 /// Writes the trainer's files into a set's `folder`.
@@ -55,6 +56,18 @@ pub fn read_optimizer<B: ConvOps>(
 ) -> Result<Optimizer<B>, Failure> {
     let path = set.folder.join(OPTIMIZER);
     fresh.with_state(&read(&path)?, device).ok_or_else(|| corrupt(&path, "it is no optimiser's state"))
+}
+
+/// Input channels and classes of the set's network.
+///
+/// # Errors
+/// If the file cannot be read or is no network.
+pub fn extent(set: &CheckpointSet) -> Result<[usize; 2], Failure> {
+    let path = set.folder.join(MODEL);
+    let arrays = read(&path)?;
+    let side = |name: &str, axis: usize| arrays.get(name).and_then(|array| array.shape.get(axis)).copied();
+    let extent = side("encoder.0.first.weight", 1).zip(side("head.bias", 0));
+    extent.map(Into::into).ok_or_else(|| corrupt(&path, "it holds no U-Net"))
 }
 
 fn read(path: &PathBuf) -> Result<weights::Arrays, Failure> {

@@ -7,7 +7,11 @@ use std::{
 
 use burn::{prelude::*, tensor::backend::AutodiffBackend};
 
-use super::{Batch, Gradients, Optimizer, Say, Training, gradients, loader, schedule::learning_rate};
+use super::{
+    Batch, Gradients, Optimizer, Say, Training, gradients, loader,
+    resume::History,
+    schedule::{learning_rate, reductions},
+};
 use crate::{
     domain::{Failure, FailureKind, Split},
     loss::LossOps,
@@ -42,10 +46,14 @@ where
     pub(super) fn train_epoch(
         &self,
         network: Network<A>,
+        history: &History,
         epoch: usize,
         say: &mut Say<'_>,
     ) -> Result<Option<Trained<A>>, Failure> {
-        loader::with_batches(&self.task, epoch, |batches| self.steps(network, epoch, batches, say))
+        let (config, monitor) = (&self.task.config.train, self.task.config.monitor);
+        let reductions = reductions(&history.values(monitor), monitor.direction(), config.plateau_patience);
+        let rate = |step, steps| learning_rate(config, epoch, step, steps, reductions);
+        loader::with_batches(&self.task, epoch, |batches| self.steps(network, epoch, batches, &rate, say))
     }
 
     fn steps(
@@ -53,17 +61,18 @@ where
         mut network: Network<A>,
         epoch: usize,
         batches: Receiver<Batch>,
+        learning_rate: &dyn Fn(usize, usize) -> f64,
         say: &mut Say<'_>,
     ) -> Result<Option<Trained<A>>, Failure> {
         let config = &self.task.config.train;
         let steps = self.task.images_of(Split::Train).len().div_ceil(config.batch_size);
         let started = Instant::now();
         let mut said: Option<Instant> = None;
-        let mut rate = learning_rate(config, epoch, 0, steps);
+        let mut rate = learning_rate(0, steps);
         let mut waiting = Gradients::<A::InnerBackend>::new();
         let mut count = 0;
         for (step, batch) in batches.into_iter().enumerate() {
-            rate = learning_rate(config, epoch, step, steps);
+            rate = learning_rate(step, steps);
             let (loss, found) = self.backward(&mut network.model, batch, epoch, step)?;
             waiting = if count == 0 { found } else { super::optimizer::sum::<A::InnerBackend>(waiting, found) };
             count += 1;

@@ -2,43 +2,20 @@
 
 use burn::tensor::backend::AutodiffBackend;
 
-use super::{Training, checkpoint, evaluate::logits, panel, samples::Task, storage};
+use super::{
+    Training,
+    evaluate::logits,
+    panel,
+    predict::{chosen, read, set_of},
+    storage,
+};
 use crate::{
     domain::{Failure, FailureKind, ImageRow, Split, StateRecord},
     loss::LossOps,
     metrics::labels_of,
-    model::{ConvOps, UNet},
-    store::{CheckpointSet, RunDir, create_dir, images_of, write_bytes, write_rows},
+    model::ConvOps,
+    store::{create_dir, images_of, write_bytes, write_rows},
 };
-
-/// The set that predictions use: the best epoch's, or the last where the settings say that it is not restored.
-fn chosen(run: &RunDir, task: &Task<'_>, state: &StateRecord) -> Result<CheckpointSet, Failure> {
-    let restore_best = task.config.train.early_stopping.as_ref().is_none_or(|rule| rule.restore_best);
-    let epoch = if restore_best && state.best_epoch > 0 { state.best_epoch } else { state.checkpoint };
-    set_of(run, epoch)
-}
-
-fn set_of(run: &RunDir, epoch: usize) -> Result<CheckpointSet, Failure> {
-    let missing =
-        || Failure::new(FailureKind::CorruptCheckpoint, format!("the checkpoint of epoch {epoch} is damaged"));
-    CheckpointSet::of_epoch(run, epoch).ok_or_else(missing)
-}
-
-/// The network that a run's predictions use.
-///
-/// # Errors
-/// If its checkpoint cannot be used.
-pub fn best_model<B: ConvOps>(
-    run: &RunDir,
-    task: &Task<'_>,
-    state: &StateRecord,
-    device: &B::Device,
-) -> Result<UNet<B>, Failure> {
-    let classes = task.classes.names.len();
-    let config = task.config;
-    let fresh = UNet::new(&config.model, task.samples.channels(), classes, config.train.init_seed, device);
-    checkpoint::read_model(&chosen(run, task, state)?, fresh)
-}
 
 impl<A> Training<'_, A>
 where
@@ -63,7 +40,9 @@ where
         if ranked.is_empty() {
             return Ok(());
         }
-        let model: UNet<A::InnerBackend> = best_model(self.run, &self.task, state, self.device)?;
+        let set = chosen(self.run, self.task.config, state)?;
+        let extent = [self.task.samples.channels(), self.loss.classes()];
+        let model = read::<A::InnerBackend>(&set, self.task.config, extent, self.device)?;
         create_dir(&self.run.panels()).map_err(storage)?;
         let places = [("worst", 0), ("middle", ranked.len() / 2), ("best", ranked.len() - 1)];
         for (name, place) in places {

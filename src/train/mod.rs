@@ -4,12 +4,13 @@
 //! | --- | --- |
 //! | `epoch` | the steps of one epoch |
 //! | `samples` | what training reads |
-//! | `loader`, `augment` | batches made ahead, random changes |
+//! | `loader`, `augment`, `warp` | batches made ahead, random changes |
 //! | `optimizer`, `schedule` | how weights move |
 //! | `evaluate` | figures of a split |
 //! | `early_stopping` | when to end, which epoch is best |
 //! | `record`, `checkpoint`, `resume` | what is written each epoch, and where to go on |
 //! | `finish`, `panel` | images.csv and pictures at the end |
+//! | `predict` | a run's network for new images and for export |
 
 mod augment;
 mod checkpoint;
@@ -20,10 +21,12 @@ mod finish;
 mod loader;
 mod optimizer;
 mod panel;
+mod predict;
 mod record;
 mod resume;
 mod samples;
 mod schedule;
+mod warp;
 
 use std::sync::atomic::AtomicBool;
 
@@ -31,9 +34,9 @@ use burn::tensor::backend::AutodiffBackend;
 
 pub use early_stopping::{best, stops};
 pub use evaluate::evaluate;
-pub use finish::best_model;
 pub use loader::Batch;
 pub use optimizer::{Gradients, Optimizer, gradients};
+pub use predict::{Predictor, export};
 pub use samples::{Samples, Task};
 pub use schedule::learning_rate;
 
@@ -78,7 +81,7 @@ where
 {
     /// A training that has not begun.
     pub fn new(run: &'a RunDir, task: Task<'a>, device: &'a A::Device, stop: &'a AtomicBool) -> Self {
-        let loss = Loss::new(&task.config.loss, task.classes.names.len());
+        let loss = Loss::new(&task.config.loss, &task.training_pixels());
         Self { run, task, device, stop, loss }
     }
 
@@ -91,7 +94,7 @@ where
         say(&Message::Start { epoch: state.epoch, epochs: self.task.config.train.epochs });
         while !self.is_over(&history, state.epoch) {
             let epoch = state.epoch + 1;
-            let Some(trained) = self.train_epoch(network, epoch, say)? else {
+            let Some(trained) = self.train_epoch(network, &history, epoch, say)? else {
                 state.state = RunState::Stopped;
                 self.run.write_state(&state).map_err(storage)?;
                 return Ok(Outcome::Stopped);

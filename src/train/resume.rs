@@ -1,12 +1,14 @@
 //! Where a training goes on: the newest whole checkpoint set, with the tables cut back to its epoch.
 
+use std::fs;
+
 use burn::tensor::backend::AutodiffBackend;
 
 use super::{Optimizer, Training, best, checkpoint, epoch::Network, storage};
 use crate::{
-    domain::{EpochRow, Failure, Metric, RunState, StateRecord},
+    domain::{EpochRow, Failure, FailureKind, Metric, RunState, StateRecord},
     loss::LossOps,
-    model::{ConvOps, UNet},
+    model::{ConvOps, Freeze, UNet, pretrained},
     store::{CheckpointSet, StoreError, cut_after, read_rows},
 };
 
@@ -44,7 +46,7 @@ where
         self.run.write_state(state).map_err(storage)?;
         let tables = [self.run.epochs_csv(), self.run.classes_csv(), self.run.timing_csv()];
         tables.iter().try_for_each(|table| cut_after(table, state.epoch)).map_err(storage)?;
-        let mut network = self.fresh();
+        let mut network = self.fresh()?;
         if let Some(set) = set {
             let best = if state.best_epoch == 0 { set.epoch } else { state.best_epoch };
             CheckpointSet::publish(self.run, set.epoch, best).map_err(storage)?;
@@ -54,12 +56,21 @@ where
         Ok((network, history))
     }
 
-    /// A network that has learned nothing.
-    pub(super) fn fresh(&self) -> Network<A> {
+    /// A network that has learned nothing here: fresh weights, or those of `model.pretrained`.
+    fn fresh(&self) -> Result<Network<A>, Failure> {
         let config = self.task.config;
         let (channels, classes) = (self.task.samples.channels(), self.loss.classes());
-        let model = UNet::new(&config.model, channels, classes, config.train.init_seed, self.device);
-        Network { model, optimizer: Optimizer::new(&config.train) }
+        let mut model = UNet::new(&config.model, channels, classes, config.train.init_seed, self.device);
+        if let Some(path) = &config.model.pretrained {
+            let unusable = |e: &dyn std::fmt::Display| {
+                Failure::new(FailureKind::BadConfig, format!("model.pretrained {}: {e}", path.display()))
+            };
+            let file = fs::read(path).map_err(|e| unusable(&e))?;
+            model = pretrained::load(model, &file).map_err(|e| unusable(&e))?;
+        }
+        let rule = Freeze::new(&config.model).map_err(|e| Failure::new(FailureKind::BadConfig, e))?;
+        model.freeze(&rule, &config.model);
+        Ok(Network { model, optimizer: Optimizer::new(&config.train) })
     }
 
     /// The newest set at or before `epoch` that is whole and whose best epoch's set is whole too.

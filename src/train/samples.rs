@@ -71,4 +71,17 @@ impl Task<'_> {
     pub fn images_of(&self, split: Split) -> Vec<usize> {
         (0..self.splits.len()).filter(|index| self.splits[*index] == split).collect()
     }
+
+    /// Pixels of each class in the training images, at their own size.
+    pub fn training_pixels(&self) -> Vec<u64> {
+        let mut pixels = vec![0; self.classes.len()];
+        for index in self.images_of(Split::Train) {
+            for label in self.samples.native(index).0 {
+                if let Some(count) = pixels.get_mut(usize::from(*label)) {
+                    *count += 1;
+                }
+            }
+        }
+        pixels
+    }
 }

@@ -3,7 +3,8 @@
 
 use std::sync::OnceLock;
 
-/// A set of vector instructions. Every kernel exists once for each.
+/// A set of vector instructions. Every kernel exists once for each. Values come from [`Isa::best`] and [`Isa::all`]
+/// alone, which is what makes the kernels' unsafe code sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
     /// Plain Rust, as the compiler vectorises it for any processor.

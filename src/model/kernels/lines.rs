@@ -194,6 +194,7 @@ unsafe fn any<S: Simd>(which: Transform, from: From, to: To, channels: usize, ep
 }
 
 /// Columns first, then rows.
+#[expect(clippy::needless_range_loop, reason = "registers by number")]
 #[inline(always)]
 unsafe fn sandwich<S: Simd, L: Line<N, M>, const N: usize, const M: usize>(
     (from, from_strides): From,

@@ -43,15 +43,14 @@ impl MaxPool {
         let (h, w) = (self.height / 2, self.width / 2);
         let (line, from_line) = (self.width * self.channels, w * self.channels);
         let mut out = pool::take(self.batch * self.height * line);
-        let pairs = |row: usize| (row / 2 < h).then_some(row / 2);
         out.par_chunks_mut(self.height * line).enumerate().for_each(|(image, out)| {
             out.par_chunks_mut(2 * line).enumerate().with_min_len(8).for_each(|(pair, to)| {
-                let Some(r) = pairs(2 * pair) else {
+                if pair == h {
                     to.fill(0.0);
                     return;
-                };
-                let from = (image * h + r) * from_line;
-                let first = (image * self.height + 2 * r) * line;
+                }
+                let from = (image * h + pair) * from_line;
+                let first = (image * self.height + 2 * pair) * line;
                 let (y, g) = (&y[from..from + from_line], &gradient[from..from + from_line]);
                 self.isa.call(spread, (to, &x[first..first + 2 * line], y, g, self.channels));
             });
@@ -60,14 +59,31 @@ impl MaxPool {
     }
 }
 
+/// The loops below with the usual numbers of channels known, so that they unroll.
+macro_rules! with_channels {
+    ($c:expr, $loops:ident($($argument:expr),*)) => {
+        match $c {
+            8 => $loops($($argument,)* 8),
+            16 => $loops($($argument,)* 16),
+            32 => $loops($($argument,)* 32),
+            64 => $loops($($argument,)* 64),
+            c => $loops($($argument,)* c),
+        }
+    };
+}
+
 #[inline(always)]
 fn maxima((to, upper, lower, c): (&mut [f32], &[f32], &[f32], usize)) {
+    with_channels!(c, maxima_of(to, upper, lower));
+}
+
+#[inline(always)]
+fn maxima_of(to: &mut [f32], upper: &[f32], lower: &[f32], c: usize) {
     let sources = upper.chunks_exact(2 * c).zip(lower.chunks_exact(2 * c));
     for (to, (u, l)) in to.chunks_exact_mut(c).zip(sources) {
         let (u, l) = (u.split_at(c), l.split_at(c));
-        for i in 0..c {
-            let (a, b) = (larger(u.0[i], u.1[i]), larger(l.0[i], l.1[i]));
-            to[i] = larger(a, b);
+        for (i, to) in to.iter_mut().enumerate() {
+            *to = larger(larger(u.0[i], u.1[i]), larger(l.0[i], l.1[i]));
         }
     }
 }
@@ -81,6 +97,11 @@ type Spread<'a> = (&'a mut [f32], &'a [f32], &'a [f32], &'a [f32], usize);
 
 #[inline(always)]
 fn spread((to, x, y, g, c): Spread) {
+    with_channels!(c, spread_of(to, x, y, g));
+}
+
+#[inline(always)]
+fn spread_of(to: &mut [f32], x: &[f32], y: &[f32], g: &[f32], c: usize) {
     let line = to.len() / 2;
     let (to_u, to_l) = to.split_at_mut(line);
     let (x_u, x_l) = x.split_at(line);

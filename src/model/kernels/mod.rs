@@ -1,14 +1,19 @@
-//! Processor kernels of the U-Net, on slices of `f32`.
+//! Processor kernels of the U-Net, on slices of `f32`, without any framework.
 //!
-//! Feature maps are channels last, `[batch, height, width, channels]` ([`layout`] converts); weights are
-//! `[outputs, inputs, kernel, kernel]`. All results are the same bytes at any number of threads.
-//! Outputs come from [`pool`]; give them back when done.
+//! Feature maps are channels last, `[batch, height, width, channels]`; weights are
+//! `[outputs, inputs, kernel, kernel]`. [`layout`] converts maps at the network's two ends. Results are the same
+//! bytes at any number of threads: work is cut by shape alone and sums are added in a fixed order.
 //!
-//! - [`Conv`], [`UpConv`]: the convolutions; [`Convolution`] is what both can do, batch-norm blocks included.
-//! - [`MaxPool`], [`Adam`].
-//! - Inside: `gather` and `outer` drive the two inner loops of `micro` over bands of rows (`patch`) and packed
-//!   weights (`pack`); `simd` and `isa` are the vectors and the choice among them.
-#![expect(clippy::needless_range_loop, reason = "lanes and taps are named by their index in several arrays at once")]
+//! For users:
+//! - [`Conv`] and [`UpConv`] (upsampling by 2 merged with a 2x2 convolution) are shapes; [`Convolution`] is what
+//!   both can do: forward, evaluation with batch norm folded in, the training block, and their backward steps.
+//! - [`MaxPool`], [`Adam`], and [`pool`], where every returned buffer comes from and may go back to.
+//!
+//! Inside:
+//! - `gather` (forward, input gradient) and `outer` (weight gradient) drive the two inner loops of `micro` over
+//!   bands of rows (`patch`) and packed weights (`pack`, `transpose`).
+//! - `winograd` does 3x3 convolutions of whole vectors of channels with a quarter of the products (`lines`).
+//! - `norm` has batch norm's passes. `isa` and `simd` are the choice of instructions and the vectors.
 
 mod adam;
 mod block;

@@ -42,6 +42,11 @@ const PIXELS: usize = 192;
 const HEIGHT: usize = 96;
 /// The most floats of partial sums, over all chunks of the batch.
 const PARTIAL: usize = 1 << 20;
+/// Chunks of the batch that have sums of their own: enough for many threads.
+const FEWEST_CHUNKS: usize = 4;
+const MOST_CHUNKS: usize = 16;
+/// Floats in the patch of a band that threads share.
+const SHARED_PATCH: usize = 1 << 21;
 /// Rows of sums that are brought into the weights' layout together.
 const ROWS: usize = 144;
 
@@ -59,8 +64,15 @@ impl WindowSums<'_> {
         let size = grid.window * self.depth() * columns;
         let step = grid.stride * (self.channels[0] + self.channels[1]);
         let row_floats = grid.patch_width() * (self.channels[0] + self.channels[1]) * grid.stride;
-        let chunks = (PARTIAL / size).clamp(1, 16);
-        let rows = if chunks == 1 { grid.rows() } else { band_rows(grid.rows(), grid.width, row_floats) };
+        // Where sums are too large for many copies, threads share a band and divide the sums instead.
+        let chunks = (PARTIAL / size).min(MOST_CHUNKS);
+        let shared = chunks < FEWEST_CHUNKS;
+        let chunks = if shared { 1 } else { chunks };
+        let rows = if shared {
+            (SHARED_PATCH / row_floats).clamp(1, grid.rows())
+        } else {
+            band_rows(grid.rows(), grid.width, row_floats)
+        };
         let bands = grid.rows().div_ceil(rows);
         let chunks = chunks.min(bands);
         let mut partial = Scratch::new(size * chunks);
@@ -68,7 +80,7 @@ impl WindowSums<'_> {
             sums.fill(0.0);
             for band in bands * i / chunks..bands * (i + 1) / chunks {
                 let band = band * rows..((band + 1) * rows).min(grid.rows());
-                self.add_band(band, &panels, sums, chunks == 1);
+                self.add_band(band, &panels, sums, shared);
             }
         });
         let (total, others) = partial.split_at_mut(size);

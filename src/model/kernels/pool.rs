@@ -9,6 +9,7 @@ const MOST_KEPT: usize = 1 << 28;
 const SHORTEST: usize = 1 << 12;
 
 struct Shelf {
+    /// Oldest first.
     buffers: Vec<Vec<f32>>,
     kept: usize,
 }
@@ -35,22 +36,23 @@ pub fn take(len: usize) -> Vec<f32> {
         drop(shelf);
         return vec![0.0; len];
     };
-    let mut buffer = shelf.buffers.swap_remove(i);
+    let mut buffer = shelf.buffers.remove(i);
     shelf.kept -= buffer.capacity();
     drop(shelf);
     buffer.resize(len, 0.0);
     buffer
 }
 
-/// Keeps a buffer for a later [`take`]; drops it where enough is kept.
+/// Keeps a buffer for a later [`take`]; the ones kept longest make room.
 pub fn give(buffer: Vec<f32>) {
-    if buffer.capacity() < SHORTEST {
+    if !(SHORTEST..=MOST_KEPT).contains(&buffer.capacity()) {
         return;
     }
     let mut shelf = shelf();
-    if shelf.kept + buffer.capacity() <= MOST_KEPT {
-        shelf.kept += buffer.capacity();
-        shelf.buffers.push(buffer);
+    shelf.kept += buffer.capacity();
+    shelf.buffers.push(buffer);
+    while shelf.kept > MOST_KEPT {
+        shelf.kept -= shelf.buffers.remove(0).capacity();
     }
 }
 
@@ -87,5 +89,22 @@ impl DerefMut for Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         give(std::mem::take(&mut self.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_given_buffer_serves_the_next_request_of_about_its_length() {
+        // A length that no other test asks for.
+        let len = 7_654_321;
+        let buffer = take(len);
+        let place = buffer.as_ptr();
+        give(buffer);
+        let again = take(len - 1000);
+        assert_eq!((again.as_ptr(), again.len()), (place, len - 1000));
+        assert_eq!(take(0).len(), 0);
     }
 }

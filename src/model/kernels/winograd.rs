@@ -15,6 +15,8 @@ use std::ops::Range;
 const TILE: usize = 36;
 /// Pixels along a side of an output tile.
 const SIDE: usize = 4;
+/// Pixels of the whole batch; fewer do not repay the transformed weights.
+const FEWEST_PIXELS: usize = 512;
 /// The most floats of partial sums of a weight gradient.
 const PARTIAL: usize = 1 << 20;
 
@@ -36,7 +38,7 @@ impl Winograd<'_> {
         let whole = [self.height, self.width].iter().all(|n| n.is_multiple_of(SIDE));
         let inputs = self.channels[0] + self.channels[1];
         let vectors = [inputs, self.outputs].iter().all(|n| n.is_multiple_of(self.isa.lanes()));
-        kernel == 3 && whole && vectors && self.batch * self.height * self.width >= 512
+        kernel == 3 && whole && vectors && self.batch * self.height * self.width >= FEWEST_PIXELS
     }
 
     fn inputs(&self) -> usize {
@@ -64,11 +66,8 @@ impl Winograd<'_> {
     ) -> (Vec<f32>, Vec<T>) {
         let weights = self.weights(stored);
         let zeros = vec![0.0; self.outputs];
-        let epilogue = finish.bias.map(|_| Epilogue {
-            bias: finish.bias.unwrap_or(&zeros),
-            relu: finish.relu,
-            affine: finish.affine,
-        });
+        let Finish { bias, relu, affine } = *finish;
+        let epilogue = Epilogue { bias: bias.unwrap_or(&zeros), relu, affine };
         let rows = self.band_rows();
         let row_len = SIDE * self.width * self.outputs;
         let mut out = pool::take(self.batch * self.height * self.width * self.outputs);
@@ -76,7 +75,7 @@ impl Winograd<'_> {
             .par_chunks_mut(rows * row_len)
             .enumerate()
             .map(|(i, band)| {
-                self.band(i * rows..i * rows + band.len() / row_len, &weights, epilogue.as_ref(), band);
+                self.band(i * rows..i * rows + band.len() / row_len, &weights, &epilogue, band);
                 each(band)
             })
             .collect();
@@ -120,7 +119,7 @@ impl Winograd<'_> {
         all
     }
 
-    fn band(&self, band: Range<usize>, weights: &[f32], epilogue: Option<&Epilogue>, out: &mut [f32]) {
+    fn band(&self, band: Range<usize>, weights: &[f32], epilogue: &Epilogue, out: &mut [f32]) {
         let (width, inputs, outputs) = (self.grid().width, self.inputs(), self.outputs);
         let tiles = band.len() * width;
         let source = self.source_tiles(band);
@@ -155,7 +154,7 @@ impl Winograd<'_> {
             for x in 0..width {
                 let products = &products[(row * width + x) * outputs..];
                 let out = &mut out[x * SIDE * outputs..];
-                transform(self.isa, Transform::Output, (products, from), (out, to), outputs, epilogue);
+                transform(self.isa, Transform::Output, (products, from), (out, to), outputs, Some(epilogue));
             }
         });
     }

@@ -42,6 +42,40 @@ impl<const N: usize> Backward<Flex, N> for BlockStep {
     }
 }
 
+/// Backward step of a group-norm block; parents as those of [`BlockStep`].
+#[derive(Debug)]
+struct GroupStep;
+
+impl<const N: usize> Backward<Flex, N> for GroupStep {
+    type State = (flex::Input, flex::Weights, flex::GroupSaved);
+
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g = grads.consume::<Flex>(&ops.node);
+        let (input, weights, saved) = ops.state;
+        let parents = ops.parents.map(|parent| parent.map(|parent| parent.id));
+        let (source_parents, parameter_parents) = parents.split_at(N - 4);
+        let need_input = source_parents.iter().any(Option::is_some);
+        let found = flex::group_block_backward(&input, &weights, &saved, g, need_input);
+        register(grads, source_parents, found.sources);
+        register(grads, parameter_parents, [found.weight, found.bias, found.gamma, found.beta]);
+    }
+}
+
+/// Backward step of a block in evaluation; its parents are the sources alone.
+#[derive(Debug)]
+struct FoldedStep;
+
+impl<const N: usize> Backward<Flex, N> for FoldedStep {
+    type State = (flex::Input, flex::Weights, FlexTensor);
+
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g = grads.consume::<Flex>(&ops.node);
+        let (input, weights, y) = ops.state;
+        let parents = ops.parents.map(|parent| parent.map(|parent| parent.id));
+        register(grads, &parents, flex::folded_backward(&input, &weights, &y, g));
+    }
+}
+
 #[derive(Debug)]
 struct PoolStep;
 
@@ -83,24 +117,29 @@ impl ConvOps for Autodiff<Flex> {
     }
 
     fn block(source: Source<Self>, weights: BlockWeights<Self>) -> BlockOutput<Self> {
-        let weights = [raw(weights.weight), raw(weights.bias), raw(weights.gamma), raw(weights.beta)];
-        let [weight, bias, gamma, beta] = &weights;
-        match source {
-            Source::Map(x) => {
-                let x = raw(x);
-                let input = flex::Input::Map(values(&x));
-                tracked_block([&x, weight, bias, gamma, beta], input)
-            }
-            Source::Upsampled(x) => {
-                let x = raw(x);
-                let input = flex::Input::Upsampled(values(&x));
-                tracked_block([&x, weight, bias, gamma, beta], input)
-            }
-            Source::Joined(x, y) => {
-                let (x, y) = (raw(x), raw(y));
-                let input = flex::Input::Joined(values(&x), values(&y));
-                tracked_block([&x, &y, weight, bias, gamma, beta], input)
-            }
+        let weights = raw_weights(weights);
+        let [w, b, gamma, beta] = &weights;
+        match Sources::of(source) {
+            Sources::One(x, input) => tracked_block([&x, w, b, gamma, beta], input),
+            Sources::Two(x, y, input) => tracked_block([&x, &y, w, b, gamma, beta], input),
+        }
+    }
+
+    fn group_block(source: Source<Self>, weights: BlockWeights<Self>, groups: usize) -> Tensor<Self, 4> {
+        let weights = raw_weights(weights);
+        let [w, b, gamma, beta] = &weights;
+        match Sources::of(source) {
+            Sources::One(x, input) => tracked_group_block([&x, w, b, gamma, beta], input, groups),
+            Sources::Two(x, y, input) => tracked_group_block([&x, &y, w, b, gamma, beta], input, groups),
+        }
+    }
+
+    fn block_folded(source: Source<Self>, weights: BlockWeights<Self>) -> Tensor<Self, 4> {
+        let [weight, bias, gamma, beta] = raw_weights(weights).map(|x| values(&x));
+        let weights = flex::Weights { weight, bias, gamma, beta };
+        match Sources::of(source) {
+            Sources::One(x, input) => tracked_folded([&x], input, weights),
+            Sources::Two(x, y, input) => tracked_folded([&x, &y], input, weights),
         }
     }
 
@@ -125,10 +164,75 @@ impl ConvOps for Autodiff<Flex> {
     }
 }
 
+/// The tensors of a source, and the same as the kernels read them.
+enum Sources {
+    One(Tracked, flex::Input),
+    Two(Tracked, Tracked, flex::Input),
+}
+
+impl Sources {
+    fn of(source: Source<Autodiff<Flex>>) -> Self {
+        match source {
+            Source::Map(x) => {
+                let x = raw(x);
+                let input = flex::Input::Map(values(&x));
+                Self::One(x, input)
+            }
+            Source::Upsampled(x) => {
+                let x = raw(x);
+                let input = flex::Input::Upsampled(values(&x));
+                Self::One(x, input)
+            }
+            Source::Joined(x, y) => {
+                let (x, y) = (raw(x), raw(y));
+                let input = flex::Input::Joined(values(&x), values(&y));
+                Self::Two(x, y, input)
+            }
+        }
+    }
+}
+
+fn raw_weights(weights: BlockWeights<Autodiff<Flex>>) -> [Tracked; 4] {
+    [raw(weights.weight), raw(weights.bias), raw(weights.gamma), raw(weights.beta)]
+}
+
+/// The weights among a block's parents: the last four.
+fn weights_of<const N: usize>(parents: [&Tracked; N]) -> flex::Weights {
+    let [weight, bias, gamma, beta] = [N - 4, N - 3, N - 2, N - 1].map(|index| values(parents[index]));
+    flex::Weights { weight, bias, gamma, beta }
+}
+
+fn tracked_group_block<const N: usize>(
+    parents: [&Tracked; N],
+    input: flex::Input,
+    groups: usize,
+) -> Tensor<Autodiff<Flex>, 4> {
+    let weights = weights_of(parents);
+    let (z, saved) = flex::group_block(&input, &weights, groups);
+    let nodes = parents.map(|parent| parent.node.clone());
+    wrap(match GroupStep.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish((input, weights, saved), z),
+        OpsKind::UnTracked(step) => step.finish(z),
+    })
+}
+
+fn tracked_folded<const N: usize>(
+    parents: [&Tracked; N],
+    input: flex::Input,
+    weights: flex::Weights,
+) -> Tensor<Autodiff<Flex>, 4> {
+    let y = flex::rectified(&input, &weights);
+    let z = flex::affine(&y, &weights);
+    let nodes = parents.map(|parent| parent.node.clone());
+    wrap(match FoldedStep.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish((input, weights, y), z),
+        OpsKind::UnTracked(step) => step.finish(z),
+    })
+}
+
 /// `parents` are the sources, then weight, bias, gamma and beta.
 fn tracked_block<const N: usize>(parents: [&Tracked; N], input: flex::Input) -> BlockOutput<Autodiff<Flex>> {
-    let [weight, bias, gamma, beta] = [N - 4, N - 3, N - 2, N - 1].map(|index| values(parents[index]));
-    let weights = flex::Weights { weight, bias, gamma, beta };
+    let weights = weights_of(parents);
     let (z, saved) = flex::block(&input, &weights);
     let (mean, variance) = (Tracked::new(saved.mean.clone()), Tracked::new(saved.variance.clone()));
     let nodes = parents.map(|parent| parent.node.clone());
@@ -149,150 +253,4 @@ fn raw<const D: usize>(x: Tensor<Autodiff<Flex>, D>) -> Tracked {
 
 fn wrap<const D: usize>(x: Tracked) -> Tensor<Autodiff<Flex>, D> {
     Tensor::from_primitive(TensorPrimitive::Float(x))
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::{domain::seed, model::ops::stock};
-    use rand::RngExt;
-
-    type A = Autodiff<Flex>;
-
-    /// Values derived from `name`, from −1 to 1.
-    fn random<const D: usize>(name: &str, shape: [usize; D]) -> Tensor<A, D> {
-        let mut generator = seed::generator(5, name, &[]);
-        let values: Vec<f32> = (0..shape.iter().product()).map(|_| generator.random_range(-1.0..1.0)).collect();
-        Tensor::<A, D>::from_data(TensorData::new(values, shape), &Default::default()).require_grad()
-    }
-
-    #[track_caller]
-    fn close<const D: usize>(what: &str, found: Tensor<Flex, D>, expected: Tensor<Flex, D>) {
-        let scale = expected.clone().abs().max().into_scalar().max(1e-3);
-        let error = (found - expected).abs().max().into_scalar() / scale;
-        assert!(error < 2e-5, "{what}: relative error {error}");
-    }
-
-    /// From [batch, channels, height, width] to our maps; burn's own operation, so that gradients flow back.
-    fn last(x: &Tensor<A, 4>) -> Tensor<A, 4> {
-        x.clone().permute([0, 2, 3, 1])
-    }
-
-    fn first(x: Tensor<A, 4>) -> Tensor<A, 4> {
-        x.permute([0, 3, 1, 2])
-    }
-
-    /// Our block, with maps laid out as burn's.
-    fn own_block(source: Source<A>, weights: BlockWeights<A>) -> BlockOutput<A> {
-        let source = match source {
-            Source::Map(x) => Source::Map(last(&x)),
-            Source::Joined(x, y) => Source::Joined(last(&x), last(&y)),
-            Source::Upsampled(x) => Source::Upsampled(last(&x)),
-        };
-        let output = <A as ConvOps>::block(source, weights);
-        BlockOutput { map: first(output.map), ..output }
-    }
-
-    /// A block's map, moments and all gradients. Each call makes its own graph.
-    fn all_of(
-        block: fn(Source<A>, BlockWeights<A>) -> BlockOutput<A>,
-        make: fn(Vec<Tensor<A, 4>>) -> Source<A>,
-        sources: &[[usize; 4]],
-        [outputs, side]: [usize; 2],
-    ) -> Vec<(String, Tensor<Flex, 1>)> {
-        let inputs: usize = sources.iter().map(|shape| shape[1]).sum();
-        let leaves: Vec<_> =
-            (0..).zip(sources).map(|(i, shape): (i32, _)| random(&format!("source {i}"), *shape)).collect();
-        let weights = BlockWeights {
-            weight: random("weight", [outputs, inputs, side, side]),
-            bias: random("bias", [outputs]),
-            gamma: random("gamma", [outputs]),
-            beta: random("beta", [outputs]),
-        };
-        let output = block(make(leaves.clone()), weights.clone());
-        let mut found = vec![
-            ("map".to_owned(), flat(output.map.clone().inner())),
-            ("mean".to_owned(), output.mean.inner()),
-            ("variance".to_owned(), output.variance.inner()),
-        ];
-        let pull = random("pull", output.map.dims()).detach();
-        let gradients = (output.map * pull).sum().backward();
-        found.extend(leaves.iter().map(|x| ("source".to_owned(), flat(x.grad(&gradients).unwrap()))));
-        found.push(("weight".to_owned(), flat(weights.weight.grad(&gradients).unwrap())));
-        for (name, parameter) in [("bias", weights.bias), ("gamma", weights.gamma), ("beta", weights.beta)] {
-            found.push((name.to_owned(), parameter.grad(&gradients).unwrap()));
-        }
-        found
-    }
-
-    fn flat<const D: usize>(x: Tensor<Flex, D>) -> Tensor<Flex, 1> {
-        x.flatten(0, D - 1)
-    }
-
-    #[test]
-    fn blocks_and_their_gradients_agree_with_stock_operations() {
-        type Make = fn(Vec<Tensor<A, 4>>) -> Source<A>;
-        let map: Make = |x| Source::Map(x[0].clone());
-        let upsampled: Make = |x| Source::Upsampled(x[0].clone());
-        let joined: Make = |x| Source::Joined(x[0].clone(), x[1].clone());
-        for (batch, inputs, outputs, height, width) in [(1, 1, 3, 6, 10), (2, 5, 8, 8, 4), (3, 17, 4, 2, 6)] {
-            let x = [batch, inputs, height, width];
-            let skip = [batch, 3, height, width];
-            let cases: [(Make, &[[usize; 4]], usize); 3] =
-                [(map, &[x], 3), (upsampled, &[x], 2), (joined, &[x, skip], 3)];
-            for (make, sources, side) in cases {
-                let own = all_of(own_block, make, sources, [outputs, side]);
-                let expected = all_of(stock::block, make, sources, [outputs, side]);
-                for ((name, own), (_, expected)) in own.into_iter().zip(expected) {
-                    close(&format!("{name} of {sources:?}"), own, expected);
-                }
-            }
-        }
-    }
-
-    /// The output and gradients of an operation over leaves with these shapes.
-    fn outcome(operation: fn(&[Tensor<A, 4>]) -> Tensor<A, 4>, shapes: &[[usize; 4]]) -> Vec<Tensor<Flex, 4>> {
-        let leaves: Vec<_> =
-            (0..).zip(shapes).map(|(i, shape): (i32, _)| random(&format!("leaf {i}"), *shape)).collect();
-        let y = operation(&leaves);
-        let pull = random("pull", y.dims()).detach();
-        let gradients = (y.clone() * pull).sum().backward();
-        std::iter::once(y.inner()).chain(leaves.iter().map(|x| x.grad(&gradients).unwrap())).collect()
-    }
-
-    #[test]
-    fn pooling_and_the_head_agree_with_stock_operations() {
-        let pairs = [
-            (
-                outcome(|x| first(<A as ConvOps>::pool(last(&x[0]))), &[[2, 5, 6, 8]]),
-                outcome(|x| stock::pool(x[0].clone()), &[[2, 5, 6, 8]]),
-            ),
-            {
-                let shapes = [[2, 5, 6, 8], [3, 5, 1, 1], [1, 3, 1, 1]];
-                let own =
-                    outcome(|x| <A as ConvOps>::head(last(&x[0]), x[1].clone(), x[2].clone().reshape([3])), &shapes);
-                (own, outcome(|x| stock::head(x[0].clone(), x[1].clone(), x[2].clone().reshape([3])), &shapes))
-            },
-        ];
-        for (own, expected) in pairs {
-            for (own, expected) in own.into_iter().zip(expected) {
-                close("output or gradient", own, expected);
-            }
-        }
-    }
-
-    #[test]
-    fn the_folded_block_is_the_stock_one() {
-        let (x, skip) = (random("x", [2, 3, 4, 6]).inner(), random("skip", [2, 2, 4, 6]).inner());
-        let weights = BlockWeights {
-            weight: random("weight", [7, 5, 3, 3]).inner(),
-            bias: random("bias", [7]).inner(),
-            gamma: random("gamma", [7]).inner(),
-            beta: random("beta", [7]).inner(),
-        };
-        let last = |x: &Tensor<Flex, 4>| x.clone().permute([0, 2, 3, 1]);
-        let own = Flex::block_folded(Source::Joined(last(&skip), last(&x)), weights.clone());
-        close("folded", own.permute([0, 3, 1, 2]), stock::block_folded(Source::Joined(skip, x), weights));
-    }
 }

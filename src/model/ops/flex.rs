@@ -4,6 +4,7 @@ use burn::{backend::Flex, prelude::*, tensor::TensorPrimitive};
 use burn_flex::FlexTensor;
 
 use super::{AdamStep, BlockOutput, BlockWeights, ConvOps, EPSILON, Source, pooled};
+use crate::model::group_norm::{self, Groups};
 use crate::model::kernels::{self, BlockSaved, Conv, Convolution, Isa, MaxPool, Sources, UpConv, layout};
 
 /// The source of a block as primitives.
@@ -81,11 +82,13 @@ impl Input {
         }
     }
 
-    fn shapes(&self) -> Vec<[usize; 4]> {
-        match self {
+    /// The sources' gradients as tensors.
+    fn tensors(&self, gradients: [Vec<f32>; 2]) -> Vec<FlexTensor> {
+        let shapes = match self {
             Self::Map(x) | Self::Upsampled(x) => vec![sides(x)],
             Self::Joined(a, b) => vec![sides(a), sides(b)],
-        }
+        };
+        gradients.into_iter().zip(shapes).map(|(g, shape)| pooled::tensor(g, shape)).collect()
     }
 }
 
@@ -132,11 +135,7 @@ pub(super) fn block_backward(
         Kernel::Plain(conv) => conv.block_backward(sources, weight, kept, g, need_input),
         Kernel::Up(conv) => conv.block_backward(sources, weight, kept, g, need_input),
     };
-    let sources = if need_input {
-        found.conv.input.into_iter().zip(input.shapes()).map(|(g, shape)| pooled::tensor(g, shape)).collect()
-    } else {
-        Vec::new()
-    };
+    let sources = if need_input { input.tensors(found.conv.input) } else { Vec::new() };
     Gradients {
         sources,
         weight: pooled::tensor(found.conv.weight, sides(&weights.weight)),
@@ -144,6 +143,85 @@ pub(super) fn block_backward(
         gamma: vector(found.gamma),
         beta: vector(found.beta),
     }
+}
+
+/// What a group-norm block leaves for its backward pass.
+#[derive(Clone, Debug)]
+pub(super) struct GroupSaved {
+    y: FlexTensor,
+    moments: group_norm::Moments,
+    groups: Groups,
+}
+
+/// The block's output and what its backward pass needs.
+pub(super) fn group_block(input: &Input, weights: &Weights, groups: usize) -> (FlexTensor, GroupSaved) {
+    let y = rectified(input, weights);
+    let [batch, _, _, channels] = sides(&y);
+    let groups = Groups { batch, channels, groups };
+    let (z, moments) = groups.forward(slice(&y), slice(&weights.gamma), slice(&weights.beta), EPSILON);
+    (pooled::tensor(z, sides(&y)), GroupSaved { y, moments, groups })
+}
+
+/// ReLU of the convolution.
+pub(super) fn rectified(input: &Input, weights: &Weights) -> FlexTensor {
+    let (weight, bias) = (slice(&weights.weight), slice(&weights.bias));
+    let y = match input.kernel(&weights.weight) {
+        Kernel::Plain(conv) => conv.forward(input.sources(), weight, bias, true),
+        Kernel::Up(conv) => conv.forward(input.sources(), weight, bias, true),
+    };
+    pooled::tensor(y, input.extent(bias.len()))
+}
+
+pub(super) fn group_block_backward(
+    input: &Input,
+    weights: &Weights,
+    saved: &GroupSaved,
+    g: FlexTensor,
+    need_input: bool,
+) -> Gradients {
+    let mut g = pooled::values(contiguous(g));
+    let [gamma, beta] = saved.groups.backward(slice(&saved.y), slice(&weights.gamma), &saved.moments, &mut g);
+    let found = rectified_backward(input, &weights.weight, &saved.y, g, need_input);
+    let sources = if need_input { input.tensors(found.input) } else { Vec::new() };
+    Gradients {
+        sources,
+        weight: pooled::tensor(found.weight, sides(&weights.weight)),
+        bias: vector(found.bias),
+        gamma: vector(gamma),
+        beta: vector(beta),
+    }
+}
+
+/// Gradients of [`rectified`], whose output was `y`.
+fn rectified_backward(
+    input: &Input,
+    weight: &FlexTensor,
+    y: &FlexTensor,
+    g: Vec<f32>,
+    need_input: bool,
+) -> kernels::ConvGradients {
+    let (sources, values) = (input.sources(), slice(weight));
+    match input.kernel(weight) {
+        Kernel::Plain(conv) => conv.backward(sources, values, Some(slice(y)), g, need_input),
+        Kernel::Up(conv) => conv.backward(sources, values, Some(slice(y)), g, need_input),
+    }
+}
+
+/// Scale and shift of each channel.
+pub(super) fn affine(y: &FlexTensor, weights: &Weights) -> FlexTensor {
+    let (scale, shift) = (slice(&weights.gamma), slice(&weights.beta));
+    let channels = scale.iter().zip(shift);
+    let z = slice(y).iter().zip(channels.cycle()).map(|(y, (scale, shift))| y * scale + shift).collect();
+    pooled::tensor(z, sides(y))
+}
+
+/// Gradients of the sources of a block in evaluation, whose ReLU gave `y`.
+pub(super) fn folded_backward(input: &Input, weights: &Weights, y: &FlexTensor, g: FlexTensor) -> Vec<FlexTensor> {
+    let (mut g, scale) = (pooled::values(contiguous(g)), slice(&weights.gamma));
+    for pixel in g.chunks_mut(scale.len()) {
+        pixel.iter_mut().zip(scale).for_each(|(g, scale)| *g *= scale);
+    }
+    input.tensors(rectified_backward(input, &weights.weight, y, g, true).input)
 }
 
 pub(super) fn enter(x: &FlexTensor) -> FlexTensor {
@@ -193,6 +271,10 @@ impl ConvOps for Flex {
     fn block(source: Source<Self>, weights: BlockWeights<Self>) -> BlockOutput<Self> {
         let (z, saved) = block(&input(source), &unwrap(weights));
         BlockOutput { map: wrap(z), mean: wrap(saved.mean), variance: wrap(saved.variance) }
+    }
+
+    fn group_block(source: Source<Self>, weights: BlockWeights<Self>, groups: usize) -> Tensor<Self, 4> {
+        wrap(group_block(&input(source), &unwrap(weights), groups).0)
     }
 
     fn block_folded(source: Source<Self>, weights: BlockWeights<Self>) -> Tensor<Self, 4> {

@@ -9,6 +9,8 @@ mod autodiff;
 mod flex;
 mod pooled;
 pub mod stock;
+#[cfg(test)]
+mod tests;
 
 use burn::prelude::*;
 
@@ -77,9 +79,15 @@ pub trait ConvOps: Backend {
         stock::block(source, weights)
     }
 
-    /// ReLU of a "same" convolution, times `gamma`, plus `beta`: the block in evaluation.
+    /// ReLU of a "same" convolution, times `gamma`, plus `beta`: the block in evaluation. Gradients flow to the source
+    /// alone.
     fn block_folded(source: Source<Self>, weights: BlockWeights<Self>) -> Tensor<Self, 4> {
         stock::block_folded(source, weights)
+    }
+
+    /// Group norm of the ReLU of a "same" convolution, in training and in evaluation.
+    fn group_block(source: Source<Self>, weights: BlockWeights<Self>, groups: usize) -> Tensor<Self, 4> {
+        stock::group_block(source, weights, groups)
     }
 
     /// The largest of each 2×2 square.

@@ -31,6 +31,17 @@ pub fn block_folded<B: Backend>(source: Source<B>, weights: BlockWeights<B>) -> 
     y * weights.gamma.reshape([1, channels, 1, 1]) + weights.beta.reshape([1, channels, 1, 1])
 }
 
+/// See [`super::ConvOps::group_block`].
+pub fn group_block<B: Backend>(source: Source<B>, weights: BlockWeights<B>, groups: usize) -> Tensor<B, 4> {
+    let y = relu(convolve(read(source), weights.weight, weights.bias));
+    let shape @ [batch, channels, height, width] = y.dims();
+    let y = y.reshape([batch, groups, channels / groups * height * width]);
+    let centred = y.clone() - y.mean_dim(2);
+    let variance = (centred.clone() * centred.clone()).mean_dim(2);
+    let normal = (centred / (variance + EPSILON).sqrt()).reshape(shape);
+    normal * weights.gamma.reshape([1, channels, 1, 1]) + weights.beta.reshape([1, channels, 1, 1])
+}
+
 /// See [`super::ConvOps::pool`].
 pub fn pool<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     max_pool2d(x, [2, 2], [2, 2], [0, 0], [1, 1], false)

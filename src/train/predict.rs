@@ -1,0 +1,98 @@
+//! A finished (or stopped) run's network, for new images and for export.
+
+use std::fs;
+
+use burn::{backend::Flex, prelude::*};
+
+use super::{checkpoint, storage};
+use crate::{
+    domain::{Failure, FailureKind, RunConfig, StateRecord},
+    metrics::labels_of,
+    model::{ConvOps, UNet},
+    store::{CheckpointSet, RunDir, RunFile},
+};
+
+/// The network that a run's predictions use, on the CPU.
+pub struct Predictor {
+    model: UNet<Flex>,
+    config: RunConfig,
+    channels: usize,
+    classes: usize,
+}
+
+impl Predictor {
+    /// Reads the run's best checkpoint, or the last where `restore_best` is off.
+    ///
+    /// # Errors
+    /// If the run has no checkpoint or it cannot be used.
+    pub fn open(run: &RunDir) -> Result<Self, Failure> {
+        let config = RunFile::read(run).map_err(storage)?.config;
+        let state = run.read_state().map_err(storage)?;
+        let set = chosen(run, &config, &state)?;
+        let [channels, classes] = checkpoint::extent(&set)?;
+        let model = read::<Flex>(&set, &config, [channels, classes], &Default::default())?;
+        Ok(Self { model, config, channels, classes })
+    }
+
+    /// The run's settings.
+    pub fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// Channels of an image.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Class of each pixel at the size `native` (height, width) of an image [channels, height, width] that was scaled
+    /// to `data.input_size` and normalised as in training.
+    pub fn labels(&self, image: &[f32], native: [usize; 2]) -> Vec<u8> {
+        let size @ [height, width] = self.config.data.input_size.0;
+        let image = TensorData::new(image.to_vec(), [1, self.channels, height, width]);
+        let logits = self.model.forward_evaluate(Tensor::from_data(image, &Default::default()));
+        let mut logits: Vec<f32> = logits.into_data().iter().collect();
+        labels_of(&mut logits, self.classes, size, native)
+    }
+}
+
+/// The weights that a run's predictions use, as a safetensors file; `model::weights` documents the names.
+///
+/// # Errors
+/// If the run has no checkpoint or it cannot be read.
+pub fn export(run: &RunDir) -> Result<Vec<u8>, Failure> {
+    let config = RunFile::read(run).map_err(storage)?.config;
+    let path = chosen(run, &config, &run.read_state().map_err(storage)?)?.folder.join(checkpoint::MODEL);
+    fs::read(&path).map_err(|e| Failure::new(FailureKind::Storage, format!("failed to read {}: {e}", path.display())))
+}
+
+/// The set that predictions use: the best epoch's, or the last where the settings say that it is not restored.
+pub(super) fn chosen(run: &RunDir, config: &RunConfig, state: &StateRecord) -> Result<CheckpointSet, Failure> {
+    let restore_best = config.train.early_stopping.as_ref().is_none_or(|rule| rule.restore_best);
+    set_of(run, if restore_best && state.best_epoch > 0 { state.best_epoch } else { state.checkpoint })
+}
+
+/// The set of `epoch`.
+pub(super) fn set_of(run: &RunDir, epoch: usize) -> Result<CheckpointSet, Failure> {
+    let message = if epoch == 0 {
+        "the run has no checkpoint yet".to_owned()
+    } else {
+        format!("the checkpoint of epoch {epoch} is missing or damaged; run the sweep again")
+    };
+    CheckpointSet::of_epoch(run, epoch).ok_or_else(|| Failure::new(FailureKind::CorruptCheckpoint, message))
+}
+
+/// The network of a set.
+pub(super) fn read<B: ConvOps>(
+    set: &CheckpointSet,
+    config: &RunConfig,
+    [channels, classes]: [usize; 2],
+    device: &B::Device,
+) -> Result<UNet<B>, Failure> {
+    let fresh = UNet::new(&config.model, channels, classes, config.train.init_seed, device);
+    checkpoint::read_model(set, fresh)
+}
