@@ -11,7 +11,7 @@ use askama::Template;
 use super::{
     Analysis, ReportError,
     aggregate::{Run, Sweep},
-    diagnose::{Balance, ClassBalance, Finding, Severity},
+    diagnose::{self, Balance, ClassBalance, Finding, Group, Severity},
     evidence::Evidence,
     next,
     plot::{self, Picture},
@@ -184,29 +184,22 @@ fn ranking(data: &Sweep, standings: &[Standing<'_>]) -> Vec<RankRow> {
     standings.iter().enumerate().map(row).collect()
 }
 
-/// Findings of the same rule and class together: the worst first, then those in most runs.
 fn findings(data: &Sweep, findings: &[Finding]) -> Vec<FindingView> {
     let numbers: BTreeMap<&str, usize> =
         data.runs.iter().enumerate().map(|(index, run)| (run.name.as_str(), index + 1)).collect();
-    let mut groups: BTreeMap<(Severity, usize, Option<&str>, bool), Vec<&Finding>> = BTreeMap::new();
-    for finding in findings {
-        let key = (finding.severity, finding.rule.number, finding.class.as_deref(), finding.run.is_some());
-        groups.entry(key).or_default().push(finding);
-    }
-    let mut views = Vec::new();
-    for ((severity, ..), group) in groups {
-        let (of_runs, of_sweep): (Vec<&Finding>, Vec<&Finding>) = group.into_iter().partition(|f| f.run.is_some());
-        views.extend(of_sweep.into_iter().map(|finding| finding_view(severity, finding, String::new(), vec![])));
-        if let Some(first) = of_runs.first() {
-            let count = format!("{} of {}", of_runs.len(), words::count(data.runs.len(), "run"));
-            let run = |finding: &&Finding| {
-                let name = finding.run.clone().unwrap_or_default();
-                (numbers.get(name.as_str()).copied().unwrap_or_default(), name, finding.evidence.clone())
-            };
-            views.push(finding_view(severity, first, count, of_runs.iter().map(run).collect()));
-        }
-    }
-    views
+    let view = |group: Group<'_>| {
+        let run = |finding: &&Finding| {
+            let name = finding.run.clone()?;
+            Some((*numbers.get(name.as_str())?, name, finding.evidence.clone()))
+        };
+        let count = if group.first.run.is_some() {
+            format!("{} of {}", group.findings.len(), words::count(data.runs.len(), "run"))
+        } else {
+            String::new()
+        };
+        finding_view(group.first.severity, group.first, count, group.findings.iter().filter_map(run).collect())
+    };
+    diagnose::grouped(findings).into_iter().map(view).collect()
 }
 
 fn finding_view(

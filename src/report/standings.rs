@@ -25,7 +25,7 @@ pub struct Standing<'a> {
     pub interval: Option<Interval>,
     /// The best setting minus this one, on the same splits; needs two splits that both ran on.
     pub behind: Option<Paired>,
-    /// The test's p value after Holm's correction over all settings that were held against the best.
+    /// The test's p value after Holm's correction over all pairs of settings.
     pub p: Option<f64>,
     /// Whether it cannot be told apart from the best.
     pub ties: bool,
@@ -58,7 +58,12 @@ pub fn standings(sweep: &Sweep) -> Vec<Standing<'_>> {
     }
     let tested: Vec<usize> = (0..others.len()).filter(|&place| others[place].behind.is_some()).collect();
     let p: Vec<f64> = tested.iter().filter_map(|&place| others[place].behind.map(|test| test.p)).collect();
-    for (&place, corrected) in tested.iter().zip(statistics::holm(&p)) {
+    // The best is chosen by looking, so the correction is over all pairs of settings, not over those with the best:
+    // pairs that are not tested count as p = 1.
+    let settings = tested.len() + 1;
+    let mut of_all_pairs = p.clone();
+    of_all_pairs.resize(settings * (settings - 1) / 2, 1.0);
+    for (&place, corrected) in tested.iter().zip(statistics::holm(&of_all_pairs)) {
         others[place].p = Some(corrected);
         others[place].ties = corrected >= ALPHA;
     }
@@ -119,7 +124,7 @@ fn seeds(sweep: &Sweep, run: &Run, is: fn(&str) -> bool) -> Vec<String> {
 }
 
 /// n_val / n_train of a setting's first run that knows.
-fn val_share(runs: &[&Run]) -> f64 {
+pub(super) fn val_share(runs: &[&Run]) -> f64 {
     let share = |run: &&Run| {
         let count = |split| run.split.iter().filter(|row| row.split == split).count() as f64;
         let train = count(Split::Train);
