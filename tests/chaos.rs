@@ -188,7 +188,8 @@ impl Trial {
         for run in self.sweep.runs() {
             fs::write(run.root().join(".state.json.1.tmp"), "{\"state\":\"comp").unwrap();
         }
-        fs::write(self.sweep.results().join(".plan.json.1.tmp"), "[").unwrap();
+        // The sweep may have been killed before it had a folder.
+        let _ = fs::write(self.sweep.results().join(".plan.json.1.tmp"), "[");
     }
 
     /// A completed run is never started again.
