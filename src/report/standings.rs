@@ -57,13 +57,12 @@ pub fn standings(sweep: &Sweep) -> Vec<Standing<'_>> {
         other.behind = duel(sweep, &best.cell, &other.cell).test;
     }
     let tested: Vec<usize> = (0..others.len()).filter(|&place| others[place].behind.is_some()).collect();
-    let p: Vec<f64> = tested.iter().filter_map(|&place| others[place].behind.map(|test| test.p)).collect();
+    let mut p: Vec<f64> = tested.iter().filter_map(|&place| others[place].behind.map(|test| test.p)).collect();
     // The best is chosen by looking, so the correction is over all pairs of settings, not over those with the best:
     // pairs that are not tested count as p = 1.
     let settings = tested.len() + 1;
-    let mut of_all_pairs = p.clone();
-    of_all_pairs.resize(settings * (settings - 1) / 2, 1.0);
-    for (&place, corrected) in tested.iter().zip(statistics::holm(&of_all_pairs)) {
+    p.resize(settings * (settings - 1) / 2, 1.0);
+    for (&place, corrected) in tested.iter().zip(statistics::holm(&p)) {
         others[place].p = Some(corrected);
         others[place].ties = corrected >= ALPHA;
     }

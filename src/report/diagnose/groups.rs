@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finding, Severity};
+use super::Finding;
 
 /// What one rule found of one class.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub struct Group<'a> {
 
 /// The groups, the worst first, then in the order of the rules. A finding about the whole sweep stays by itself.
 pub fn grouped(findings: &[Finding]) -> Vec<Group<'_>> {
-    let mut groups: BTreeMap<(Severity, usize, Option<&str>, Option<usize>), Vec<&Finding>> = BTreeMap::new();
+    let mut groups: BTreeMap<_, Vec<&Finding>> = BTreeMap::new();
     for (place, finding) in findings.iter().enumerate() {
         let alone = finding.run.is_none().then_some(place);
         let key = (finding.severity, finding.rule.number, finding.class.as_deref(), alone);
