@@ -130,8 +130,9 @@ where
     write_split(run, &dataset, &splits).map_err(storage)?;
     check(&config, &dataset, &splits)?;
     let prepared = match cache {
-        Some(cache) => cache.load(&dataset, &config.data, &splits),
-        None => Prepared::load(&dataset, &config.data, &splits),
+        // The cache holds arrays of one size.
+        Some(cache) if config.data.input_mode == InputMode::Resize => cache.load(&dataset, &config.data, &splits),
+        _ => Prepared::load(&dataset, &config.data, &splits),
     };
     let prepared = prepared.map_err(bad_data)?;
     let task = Task {
