@@ -78,7 +78,7 @@ fn random_faults_lose_nothing_repeat_nothing_and_leave_nothing_behind() {
     let undisturbed = Trial::new();
     assert!(undisturbed.sweep.command().status().unwrap().success());
     let expected = undisturbed.tables();
-    assert!(expected.len() >= 2 * 6 + 1, "{:?}", expected.keys());
+    assert!(expected.len() > 2 * 6, "{:?}", expected.keys());
 
     let (mut counts, mut sweeps) = (BTreeMap::<Fault, usize>::new(), 0);
     while counts.values().sum::<usize>() < wanted {
@@ -188,7 +188,8 @@ impl Trial {
         for run in self.sweep.runs() {
             fs::write(run.root().join(".state.json.1.tmp"), "{\"state\":\"comp").unwrap();
         }
-        fs::write(self.sweep.results().join(".plan.json.1.tmp"), "[").unwrap();
+        // The sweep may have been killed before it had a folder.
+        let _ = fs::write(self.sweep.results().join(".plan.json.1.tmp"), "[");
     }
 
     /// A completed run is never started again.

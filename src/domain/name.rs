@@ -32,8 +32,11 @@ impl RunId {
             trainer.folder = Default::default();
         }
         // Settings are numbers, names and paths, which always have a JSON form once the paths are cleared.
-        let canonical = canonical(&serde_json::to_value(&config).unwrap_or_default());
-        Self(Uuid::new_v5(&NAMESPACE, format!("{canonical}\n{fingerprint}").as_bytes()))
+        let mut text = String::with_capacity(2048);
+        canonical(&serde_json::to_value(&config).unwrap_or_default(), &mut text);
+        text.push('\n');
+        text += fingerprint;
+        Self(Uuid::new_v5(&NAMESPACE, text.as_bytes()))
     }
 
     /// The run's folder name: the axes in readable form, then the first eight hex digits of the identity.
@@ -61,17 +64,33 @@ impl fmt::Display for RunId {
     }
 }
 
-/// JSON with sorted keys and no spaces.
-fn canonical(value: &Value) -> String {
+/// Adds JSON with sorted keys and no spaces.
+fn canonical(value: &Value, text: &mut String) {
     match value {
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.iter().collect();
             fields.sort_by_key(|(key, _)| key.as_str());
-            let fields: Vec<_> = fields.iter().map(|(key, value)| format!("{key:?}:{}", canonical(value))).collect();
-            format!("{{{}}}", fields.join(","))
+            text.push('{');
+            for (place, (key, value)) in fields.into_iter().enumerate() {
+                let comma = if place > 0 { "," } else { "" };
+                *text += &format!("{comma}{key:?}:");
+                canonical(value, text);
+            }
+            text.push('}');
         }
-        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
-        other => other.to_string(),
+        Value::Array(items) => {
+            text.push('[');
+            for (place, item) in items.iter().enumerate() {
+                if place > 0 {
+                    text.push(',');
+                }
+                canonical(item, text);
+            }
+            text.push(']');
+        }
+        Value::Bool(true) => *text += "true",
+        Value::Bool(false) => *text += "false",
+        other => *text += &other.to_string(),
     }
 }
 

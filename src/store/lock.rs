@@ -4,7 +4,8 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    thread,
+    time::{Duration, Instant, SystemTime},
 };
 
 use rustix::fs::{FlockOperation, flock};
@@ -12,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{StoreError, SweepDir, create_dir, current_process, is_alive};
 use crate::domain::Process;
+
+/// Longest time that asking for the holder may take.
+const ASKING: Duration = Duration::from_millis(100);
 
 /// Held while a sweep runs. It ends with the process, however that ends.
 #[derive(Debug)]
@@ -59,7 +63,7 @@ impl SweepLock {
         create_dir(sweep.root())?;
         let path = sweep.lock();
         let mut file = open(&path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match take(&file) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(held(sweep)),
             // A file system without locks: the content alone must do.
@@ -89,6 +93,17 @@ impl Holder {
     /// For how long it has had the sweep.
     pub fn held_for(&self) -> Duration {
         Duration::from_secs(now().saturating_sub(self.since))
+    }
+}
+
+/// Those who ask for the holder have the lock for an instant; they are waited for.
+fn take(file: &File) -> rustix::io::Result<()> {
+    let deadline = Instant::now() + ASKING;
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(ASKING / 10),
+            taken => return taken,
+        }
     }
 }
 
