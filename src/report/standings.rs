@@ -21,7 +21,8 @@ pub struct Standing<'a> {
     pub scores: Vec<f64>,
     /// Their mean.
     pub mean: f64,
-    /// Interquartile mean with its 95 % interval by bootstrap within splits (Agarwal et al. 2021); needs eight runs.
+    /// Interquartile mean with its 95 % interval by bootstrap, within splits where
+    /// each ran more than once (Agarwal et al. 2021); needs eight runs.
     pub middle: Option<(f64, Interval)>,
     /// 95 % interval of the mean over splits, with Nadeau & Bengio's correction; needs two splits.
     pub interval: Option<Interval>,
@@ -84,7 +85,11 @@ fn middle(sweep: &Sweep, cell: &Cell<'_>, scores: &[f64]) -> Option<(f64, Interv
     const RUNS: usize = 8;
     const DRAWS: usize = 2000;
     let value = statistics::interquartile_mean(scores).filter(|_| scores.len() >= RUNS)?;
-    let strata: Vec<Vec<f64>> = by_split(sweep, &cell.runs).into_values().collect();
+    let mut strata: Vec<Vec<f64>> = by_split(sweep, &cell.runs).into_values().collect();
+    // A split that ran once has nothing to draw from: then the splits themselves are drawn.
+    if strata.iter().any(|stratum| stratum.len() < 2) {
+        strata = vec![scores.to_vec()];
+    }
     let mut random = seed::generator(0, "report/middle", &[scores.len() as u64]);
     Some((value, statistics::stratified_percentile(&strata, DRAWS, &mut random, statistics::interquartile_mean)?))
 }
