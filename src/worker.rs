@@ -12,7 +12,8 @@ pub use crate::train::{Outcome, Say};
 use crate::{
     data::{Cache, DataErrors, Dataset, Prepared, assign},
     domain::{
-        ClassWeights, Failure, FailureKind, ModelConfig, Process, RunConfig, RunState, Split, SplitRow, StateRecord,
+        ClassWeights, Failure, FailureKind, InputMode, ModelConfig, Process, RunConfig, RunState, Split, SplitRow,
+        StateRecord,
     },
     loss::LossOps,
     model::{ConvOps, Freeze},
