@@ -63,7 +63,7 @@ pub fn windows(size: [usize; 2], window: [usize; 2]) -> Vec<[usize; 2]> {
     let along = |axis: usize| -> Vec<usize> {
         let room = size[axis].saturating_sub(window[axis]);
         let steps = room.div_ceil((window[axis] / 2).max(1));
-        (0..=steps).map(|step| if steps == 0 { 0 } else { room * step / steps }).collect()
+        (0..=steps).map(|step| (room * step).checked_div(steps).unwrap_or(0)).collect()
     };
     let columns = along(1);
     along(0).into_iter().flat_map(|row| columns.iter().map(move |column| [row, *column])).collect()
