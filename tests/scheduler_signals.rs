@@ -176,9 +176,10 @@ fn ctrl_z_pauses_the_workers_too() {
     let mut child = command.process_group(0).spawn().unwrap();
     sweep.wait_until(|| sweep.states().values().any(|state| state.checkpoint > 1));
     signal(child.id(), Signal::TSTP);
+    // A shell whose child was stopped between fork and exec waits for it (D).
     let is_stopped = |pid: u32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['T', 'D']))
     };
     sweep.wait_until(|| is_stopped(child.id()));
     sweep.wait_until(|| sweep.workers().into_iter().all(is_stopped));

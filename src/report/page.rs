@@ -34,6 +34,8 @@ struct Page<'a> {
     monitor: String,
     findings: Vec<FindingView>,
     ranking: Vec<RankRow>,
+    /// Whether some setting has runs enough for an interquartile mean.
+    middles: bool,
     axes: &'a [String],
     runs: Vec<RunView>,
     charts: Vec<ChartView>,
@@ -64,6 +66,7 @@ struct RankRow {
     runs: usize,
     dice_coef: String,
     interval: String,
+    middle: String,
     behind: String,
     p: String,
     ties: bool,
@@ -145,6 +148,7 @@ pub fn write(
         monitor: words::metric(data.monitor),
         findings: findings(data, &analysis.findings),
         ranking: ranking(data, &analysis.standings),
+        middles: analysis.standings.iter().any(|standing| standing.middle.is_some()),
         axes: &data.axes,
         runs: (0..data.runs.len()).map(|place| run_view(sweep, data, analysis, place, &curves[place])).collect(),
         next: next::advice(data, analysis),
@@ -176,6 +180,10 @@ fn ranking(data: &Sweep, standings: &[Standing<'_>]) -> Vec<RankRow> {
             runs: standing.scores.len(),
             dice_coef: mean_and_spread(&pooled),
             interval: standing.interval.map(words::interval).unwrap_or_default(),
+            middle: standing
+                .middle
+                .map(|(m, i)| format!("{} ({})", words::score(m), words::interval(i)))
+                .unwrap_or_default(),
             behind: standing.behind.map(|test| format!("{:.3}", test.difference)).unwrap_or_default(),
             p: standing.p.map(|p| format!("{p:.3}")).unwrap_or_default(),
             ties: standing.ties,

@@ -227,7 +227,7 @@ impl State {
 
     fn failed(&mut self, run: usize, device: usize, failure: Failure, actions: &mut Vec<Action>) {
         self.runs[run].last_device = Some(device);
-        if let Some(reason) = self.sentinel.failure(run, &failure) {
+        if let Some(reason) = self.sentinel.failure(run, device, self.pool.devices(), &failure) {
             self.halt(reason, false, actions);
         }
         if blames_device(failure.kind)

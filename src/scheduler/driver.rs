@@ -154,6 +154,7 @@ impl<'a> Driver<'a> {
     fn obey(&mut self, wish: Wish) {
         match wish {
             Wish::Pause => return self.pause(),
+            Wish::Continue => return self.signal_all(Signal::CONT),
             Wish::Interrupt => self.summary.ending = Some(Ending::Interrupted),
             Wish::Stop | Wish::StopNow => {
                 self.summary.ending.get_or_insert(Ending::Stopped);
@@ -175,7 +176,6 @@ impl<'a> Driver<'a> {
         }
         self.signal_all(Signal::STOP);
         pause_here();
-        self.signal_all(Signal::CONT);
     }
 
     fn signal_all(&self, signal: Signal) {

@@ -118,6 +118,11 @@ impl Pool {
         self.devices.get_mut(device).is_some_and(|device| !std::mem::replace(&mut device.set_aside, true))
     }
 
+    /// How many devices there are, those set aside included.
+    pub(super) fn devices(&self) -> usize {
+        self.devices.len()
+    }
+
     /// Whether no device is left.
     pub(super) fn is_empty(&self) -> bool {
         self.devices.iter().all(|device| device.set_aside)

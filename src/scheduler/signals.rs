@@ -16,6 +16,8 @@ pub(super) enum Wish {
     StopNow,
     /// Ctrl-Z.
     Pause,
+    /// SIGCONT: `fg`, `bg`.
+    Continue,
 }
 
 /// The signals that were not ignored when the program started (as nohup does with SIGHUP).
@@ -32,6 +34,7 @@ impl Signals {
             (Wish::Stop, Signal::HUP),
             (Wish::StopNow, Signal::QUIT),
             (Wish::Pause, Signal::TSTP),
+            (Wish::Continue, Signal::CONT),
         ];
         let heard = wishes.into_iter().filter(|(_, number)| ignored & (1 << (number.as_raw() - 1)) == 0);
         let listen = |(wish, number): (Wish, Signal)| Ok((wish, signal(SignalKind::from_raw(number.as_raw()))?));
@@ -52,7 +55,7 @@ impl Signals {
     }
 }
 
-/// Stops this process until it is continued.
+/// Stops this process until it is continued. A thread may still go on for an instant.
 pub(super) fn pause_here() {
     let _ = kill_process(getpid(), Signal::STOP);
 }

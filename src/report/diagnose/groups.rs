@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Finding;
+use super::{Finding, Severity};
 
 /// What one rule found of one class.
 #[derive(Clone, Debug)]
@@ -13,9 +13,12 @@ pub struct Group<'a> {
     pub findings: Vec<&'a Finding>,
 }
 
+/// How bad, the rule's number, the class, and the finding's place if it stays by itself.
+type Key<'a> = (Severity, usize, Option<&'a str>, Option<usize>);
+
 /// The groups, the worst first, then in the order of the rules. A finding about the whole sweep stays by itself.
 pub fn grouped(findings: &[Finding]) -> Vec<Group<'_>> {
-    let mut groups: BTreeMap<_, Vec<&Finding>> = BTreeMap::new();
+    let mut groups: BTreeMap<Key<'_>, Vec<&Finding>> = BTreeMap::new();
     for (place, finding) in findings.iter().enumerate() {
         let alone = finding.run.is_none().then_some(place);
         let key = (finding.severity, finding.rule.number, finding.class.as_deref(), alone);
