@@ -12,7 +12,8 @@ pub use crate::train::{Outcome, Say};
 use crate::{
     data::{Cache, DataErrors, Dataset, Prepared, assign},
     domain::{
-        ClassWeights, Failure, FailureKind, ModelConfig, Process, RunConfig, RunState, Split, SplitRow, StateRecord,
+        ClassWeights, Failure, FailureKind, InputMode, ModelConfig, Process, RunConfig, RunState, Split, SplitRow,
+        StateRecord,
     },
     loss::LossOps,
     model::{ConvOps, Freeze},
@@ -130,8 +131,9 @@ where
     write_split(run, &dataset, &splits).map_err(storage)?;
     check(&config, &dataset, &splits)?;
     let prepared = match cache {
-        Some(cache) => cache.load(&dataset, &config.data, &splits),
-        None => Prepared::load(&dataset, &config.data, &splits),
+        // The cache holds arrays of one size.
+        Some(cache) if config.data.input_mode == InputMode::Resize => cache.load(&dataset, &config.data, &splits),
+        _ => Prepared::load(&dataset, &config.data, &splits),
     };
     let prepared = prepared.map_err(bad_data)?;
     let task = Task {

@@ -97,7 +97,7 @@ function switchTheme() {
 }
 document.getElementById("theme").addEventListener("click", switchTheme);
 document.addEventListener("keydown", (event) => {
-  if (event.target.matches("input") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest?.("input") || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "t") switchTheme();
   if (event.key === "f") {
     const figures = [...document.querySelectorAll("details[open] .panel")];

@@ -122,7 +122,7 @@ fn a_group_in_two_splits_fires_rule_6() {
 fn a_jumping_validation_score_fires_rule_7() {
     let fired = planted(|run| {
         change(&run.epochs_csv(), |row: &mut EpochRow| {
-            if row.split == Split::Val && row.epoch % 2 == 0 {
+            if row.split == Split::Val && row.epoch.is_multiple_of(2) {
                 row.dice_macro = row.dice_macro.map(|dice| dice - 0.15);
             }
         });

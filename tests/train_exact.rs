@@ -11,12 +11,12 @@ use std::{
 use sweepscope::{
     data::synth,
     domain::{
-        ClassSpec, ClassWeights, EarlyStopping, FailureKind, Fractions, InputSize, RunConfig, RunId, RunState,
-        SplitStrategy,
+        ClassRow, ClassSpec, ClassWeights, EarlyStopping, FailureKind, Fractions, InputMode, InputSize, RunConfig,
+        RunId, RunState, Split, SplitStrategy,
     },
     model::weights,
     protocol::Message,
-    store::{RunDir, RunFile},
+    store::{RunDir, RunFile, read_rows},
     train::{Predictor, export},
     worker::{self, Device, Outcome},
 };
@@ -167,6 +167,25 @@ fn sparse_checkpoints_and_early_stopping_end_with_the_best_and_the_last_epoch() 
 }
 
 #[test]
+fn crops_train_and_windows_evaluate_at_the_images_own_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    synth::write(&data, synth::Options { images: 24, size: [80, 64], ..synth::Options::default() }).unwrap();
+    let mut config = settings(&data);
+    config.data.input_mode = InputMode::Crop;
+    config.train.epochs = 2;
+    let one = prepare(&folder.path().join("one"), &config);
+    assert_eq!(run(&one, 1, usize::MAX), Outcome::Completed);
+    let two = prepare(&folder.path().join("two"), &config);
+    assert_eq!(run(&two, 2, 2), Outcome::Stopped);
+    assert_eq!(run(&two, 2, usize::MAX), Outcome::Completed);
+    assert_same(&contents(&two), &contents(&one));
+    let rows: Vec<ClassRow> = read_rows(&one.classes_csv()).unwrap();
+    let pixels: u64 = rows.iter().filter(|r| r.epoch == 1 && r.split == Split::Val).map(|r| r.counts().support()).sum();
+    assert_eq!(pixels % (80 * 64), 0, "every pixel of every image is counted once");
+}
+
+#[test]
 fn an_export_starts_another_run_and_frozen_layers_stay_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -189,7 +208,7 @@ fn an_export_starts_another_run_and_frozen_layers_stay_as_they_are() {
     }
     let predictor = Predictor::open(&second).unwrap();
     assert_eq!((predictor.channels(), predictor.classes()), (1, 5));
-    let labels = predictor.labels(&vec![0.5; 32 * 32], [48, 40]);
+    let labels = predictor.labels(&vec![0.5; 32 * 32], [32, 32], [48, 40]);
     assert!(labels.len() == 48 * 40 && labels.iter().all(|label| *label < 5));
 }
 

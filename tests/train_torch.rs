@@ -12,7 +12,7 @@ use burn::{
 use rand::RngExt;
 use sweepscope::{
     domain::{ClassWeights, Head, LossConfig, LossKind, ModelConfig, Optimizer as Rule, TrainConfig, seed},
-    loss::{Loss, LossOps, Target},
+    loss::{Loss, LossOps, Target, softmax},
     metrics::figures_of,
     model::{
         ConvOps, DropoutStream, UNet,
@@ -200,7 +200,12 @@ fn scores_agree_with_a_numpy_transcription_of_the_keras_code() {
     let loss = Loss::new(&LossConfig::default(), &[1; 4]);
     let mut logits = input["logits"].values.clone();
     let images = logits.chunks_mut(4 * 9 * 14).zip(target.labels.chunks(9 * 14));
-    let figures: Vec<_> = images.map(|(logits, mask)| figures_of(logits, [9, 14], mask, [9, 14], &loss)).collect();
+    let figures: Vec<_> = images
+        .map(|(logits, mask)| {
+            softmax(logits, 4);
+            figures_of(logits, [9, 14], mask, [9, 14], &loss)
+        })
+        .collect();
     let mean = |score: &dyn Fn(&sweepscope::metrics::ImageFigures) -> f64| figures.iter().map(score).sum::<f64>() / 3.0;
     let found = [mean(&|image| image.dice_coef()), mean(&|image| image.iou_coef())];
     close(

@@ -2,9 +2,11 @@
 
 mod audit;
 mod audit_page;
+mod compare;
 mod console;
 mod data;
 mod devices;
+mod diagnose;
 mod doctor;
 mod exit;
 mod jobs;
@@ -64,6 +66,10 @@ enum Command {
     Logs(logs::Arguments),
     /// Make charts, tables and the report page
     Report(report::Arguments),
+    /// Say what is wrong with a sweep or a run, and what to do
+    Diagnose(diagnose::Arguments),
+    /// Hold two settings against each other on the same splits
+    Compare(compare::Arguments),
     /// Check images and masks, or make a synthetic set
     #[command(subcommand)]
     Data(data::Command),
@@ -91,6 +97,8 @@ pub fn main() -> ExitCode {
         Command::Retry(arguments) => retry::main(&arguments),
         Command::Logs(arguments) => logs::main(&arguments),
         Command::Report(arguments) => report::main(&arguments),
+        Command::Diagnose(arguments) => diagnose::main(&arguments),
+        Command::Compare(arguments) => compare::main(&arguments),
         Command::Data(command) => data::main(&command),
         Command::Devices(arguments) => devices::main(&arguments),
         Command::Doctor(arguments) => doctor::main(&arguments),

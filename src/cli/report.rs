@@ -17,6 +17,9 @@ use crate::{
 pub struct Arguments {
     /// Folder of the sweep's results
     results: PathBuf,
+    /// Write each chart as PNG too, beside the SVG
+    #[arg(long)]
+    png: bool,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -25,9 +28,18 @@ pub struct Arguments {
 /// Makes the report and says where it is.
 pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     let sweep = SweepDir::new(&arguments.results);
-    let made = report::build(&sweep, &planned_runs(&sweep)?)?;
+    let runs = planned_runs(&sweep)?;
+    let made = report::build(&sweep, &runs)?;
+    made.problems.iter().for_each(|problem| console::note(&format!("warning: {problem}")));
+    if arguments.png {
+        let written = report::write_png(&sweep, &runs)?;
+        console::note(&format!("{} in {}", console::count(written, "PNG"), sweep.report().join("plots").display()));
+    }
     if arguments.json {
-        console::answer(&format!("{:#}\n", json!({ "page": made.index, "lines": made.lines })));
+        console::answer(&format!(
+            "{:#}\n",
+            json!({ "page": made.index, "lines": made.lines, "problems": made.problems })
+        ));
     } else {
         let lines: String = made.lines.iter().map(|line| format!("{line}\n")).collect();
         console::answer(&format!("{lines}report: {}\n", made.index.display()));

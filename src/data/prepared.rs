@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::domain::{Channels, DataConfig, InputSize, Normalize, Split};
+use crate::domain::{Channels, DataConfig, InputMode, InputSize, Normalize, Split};
 
 use super::{
     cache::Mapped,
@@ -22,6 +22,8 @@ pub struct Prepared {
     channels: usize,
     size: [usize; 2],
     arrays: Arrays,
+    /// Images and masks are at the size they have on disk, whatever `size` says.
+    whole: bool,
     /// Images scaled for this run alone, in place of the arrays'.
     scaled: Option<Vec<Vec<f32>>>,
     files: Vec<(PathBuf, usize)>,
@@ -74,11 +76,21 @@ impl Prepared {
     pub(super) fn unscaled(dataset: &Dataset, config: &DataConfig) -> Result<Self, DataErrors> {
         let channels = channels(dataset, config.channels);
         let InputSize(size) = config.input_size;
-        let read: Vec<_> = (0..dataset.len()).into_par_iter().map(|i| item(dataset, i, channels, size)).collect();
+        let whole = config.input_mode == InputMode::Crop;
+        let wanted = (!whole).then_some(size);
+        let read: Vec<_> = (0..dataset.len()).into_par_iter().map(|i| item(dataset, i, channels, wanted)).collect();
         let mut problems = Problems::default();
         let items: Vec<Item> = read.into_iter().filter_map(|item| problems.keep(item)).collect();
         let decoded = items.len();
-        problems.or(Self { channels, size, arrays: Arrays::Own(items), scaled: None, files: files(dataset), decoded })
+        problems.or(Self {
+            channels,
+            size,
+            arrays: Arrays::Own(items),
+            whole,
+            scaled: None,
+            files: files(dataset),
+            decoded,
+        })
     }
 
     /// Arrays from a mapped file: scaled ones, or unscaled ones where the training images decide the scale.
@@ -91,7 +103,7 @@ impl Prepared {
     ) -> Self {
         let (channels, size) = (mapped.channels(), mapped.size());
         let arrays = Arrays::Mapped(mapped);
-        let mut prepared = Self { channels, size, arrays, scaled: None, files: files(dataset), decoded };
+        let mut prepared = Self { channels, size, arrays, whole: false, scaled: None, files: files(dataset), decoded };
         if let Some(whole) = prepared.whole_scale(config, splits) {
             let scaled = |i: usize| {
                 let mut image = prepared.image(i).to_vec();
@@ -132,6 +144,11 @@ impl Prepared {
     /// Height and width of what the network sees.
     pub fn size(&self) -> [usize; 2] {
         self.size
+    }
+
+    /// Height and width of image `i` and its mask: the network's, or its own where `data.input_mode` is `crop`.
+    pub fn image_size(&self, i: usize) -> [usize; 2] {
+        if self.whole { self.native(i).size } else { self.size }
     }
 
     /// Image `i`, scaled: [channels, height, width].
@@ -184,7 +201,8 @@ pub fn input(
 ) -> Result<(Vec<f32>, [usize; 2]), DataErrors> {
     let picture = read_picture(file, page)?;
     let size = picture.size;
-    let mut image = resized(picture, channels, config.input_size.0);
+    let wanted = if config.input_mode == InputMode::Crop { size } else { config.input_size.0 };
+    let mut image = resized(picture, channels, wanted);
     scale(&mut image, config, whole);
     Ok((image, size))
 }
@@ -217,10 +235,12 @@ fn channels(dataset: &Dataset, wanted: Channels) -> usize {
     }
 }
 
-fn item(dataset: &Dataset, i: usize, channels: usize, size: [usize; 2]) -> Result<Item, DataErrors> {
+/// Image and mask `i` at `size`, or at the size they have on disk.
+fn item(dataset: &Dataset, i: usize, channels: usize, size: Option<[usize; 2]>) -> Result<Item, DataErrors> {
     let sample = &dataset.samples()[i];
     let picture = read_picture(&sample.image, sample.page)?;
     let native_size = picture.size;
+    let size = size.unwrap_or(native_size);
     let labels = mask::read(&sample.mask, sample.page, native_size, &dataset.coding)?;
     let image = resized(picture, channels, size);
     let mask = resize::nearest(&labels, native_size, size);

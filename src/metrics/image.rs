@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::resize_bilinear;
 use crate::{
     domain::Counts,
-    loss::{IGNORED, ImageSums, Loss, image_sums, softmax},
+    loss::{IGNORED, ImageSums, Loss, image_sums},
 };
 
 /// What one image contributes to a split's figures.
@@ -51,18 +51,17 @@ impl ImageFigures {
     }
 }
 
-/// The figures of one image from its `logits` [classes, height, width] at `size` and its mask at the mask's own
-/// size. The logits are used up.
+/// The figures of one image from `probabilities` [classes, height, width] at `size` and its mask at the mask's own
+/// size.
 pub fn figures_of(
-    logits: &mut [f32],
+    probabilities: &[f32],
     size: [usize; 2],
     mask: &[u8],
     mask_size: [usize; 2],
     loss: &Loss,
 ) -> ImageFigures {
     let classes = loss.classes();
-    softmax(logits, classes);
-    let probabilities = at_size(logits, size, mask_size);
+    let probabilities = at_size(probabilities, size, mask_size);
     let mut confusion = vec![0; classes * classes];
     for (truth, predicted) in mask.iter().zip(largest(&probabilities, classes)) {
         if *truth != IGNORED {
@@ -72,10 +71,9 @@ pub fn figures_of(
     ImageFigures { confusion, sums: image_sums(&probabilities, mask, classes, loss.gamma()) }
 }
 
-/// The predicted class of each pixel at `to`, from `logits` [classes, height, width] at `from`.
-pub fn labels_of(logits: &mut [f32], classes: usize, from: [usize; 2], to: [usize; 2]) -> Vec<u8> {
-    softmax(logits, classes);
-    largest(&at_size(logits, from, to), classes)
+/// The predicted class of each pixel at `to`, from `probabilities` [classes, height, width] at `from`.
+pub fn labels_of(probabilities: &[f32], classes: usize, from: [usize; 2], to: [usize; 2]) -> Vec<u8> {
+    largest(&at_size(probabilities, from, to), classes)
 }
 
 fn at_size(probabilities: &[f32], from: [usize; 2], to: [usize; 2]) -> Cow<'_, [f32]> {

@@ -73,7 +73,11 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 #[expect(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{domain::LossConfig, loss::ClassSums, metrics::figures_of};
+    use crate::{
+        domain::LossConfig,
+        loss::{ClassSums, softmax},
+        metrics::figures_of,
+    };
 
     fn names(count: usize, background: Option<usize>) -> ClassList {
         ClassList { names: (0..count).map(|c| format!("c{c}")).collect(), background }
@@ -90,7 +94,8 @@ mod tests {
             logits[usize::from(*class) * truth.len() + pixel] = 60.0;
         }
         let size = [1, truth.len()];
-        figures_of(&mut logits, size, truth, size, &loss(classes))
+        softmax(&mut logits, classes);
+        figures_of(&logits, size, truth, size, &loss(classes))
     }
 
     fn near(a: Option<f64>, b: f64) -> bool {
@@ -121,7 +126,8 @@ mod tests {
         // Two pixels, two classes; p = .75/.25 and .5/.5; truth 0 and 1.
         // Σtp = .75 + .5 = 1.25, Σt = 2, Σp = 2: Dice (2.5 + 1)/(4 + 1) = .7, IoU (1.25 + 1)/(2.75 + 1) = .6.
         let mut logits = [3f32.ln(), 0.0, 0.0, 0.0];
-        let figures = figures_of(&mut logits, [1, 2], &[0, 1], [1, 2], &loss(2));
+        softmax(&mut logits, 2);
+        let figures = figures_of(&logits, [1, 2], &[0, 1], [1, 2], &loss(2));
         assert!((figures.dice_coef() - 0.7).abs() < 1e-6);
         assert!((figures.iou_coef() - 0.6).abs() < 1e-6);
     }
@@ -162,8 +168,8 @@ mod tests {
 
     #[test]
     fn the_mask_is_compared_at_its_own_size() {
-        let mut logits = vec![0.0, 0.0, 9.0, 9.0, 9.0, 9.0, 0.0, 0.0];
-        let figures = figures_of(&mut logits, [2, 2], &[1; 16], [4, 4], &loss(2));
+        let probabilities = [0.1, 0.1, 0.9, 0.9, 0.9, 0.9, 0.1, 0.1];
+        let figures = figures_of(&probabilities, [2, 2], &[1; 16], [4, 4], &loss(2));
         assert_eq!(figures.confusion.iter().sum::<u64>(), 16);
         assert_eq!(figures.counts(1), Counts { tp: 8, fp: 0, fn_: 8 });
     }

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`aggregate`] | reads a sweep's files once |
 //! | [`cells`] | groups runs that differ in their seeds alone |
+//! | [`compare`] | two settings paired by split |
 //! | [`evidence`] | what the rules need of a run, prepared once |
 //! | [`standings`] | settings compared honestly |
 //! | [`diagnose`] | the rules, from evidence to findings |
@@ -17,6 +18,7 @@
 
 pub mod aggregate;
 pub mod cells;
+pub mod compare;
 pub mod diagnose;
 pub mod evidence;
 mod next;
@@ -81,24 +83,49 @@ pub fn build(sweep: &SweepDir, runs: &[String]) -> Result<ReportSummary, ReportE
     let data = tables::read_and_write(sweep, runs)?;
     let analysis = Analysis::of(&data);
     tables::write_findings(sweep, &analysis.findings)?;
-    let curves = data.runs.par_iter().map(|run| plot::learning_curves(&data, run)).collect::<Result<Vec<_>, _>>()?;
+    let curves =
+        data.runs.par_iter().map(|run| plot::learning_curves(&data, run, &plot::Svg)).collect::<Result<Vec<_>, _>>()?;
     curves.par_iter().zip(&data.runs).try_for_each(|(picture, run)| {
         let Some(picture) = picture else { return Ok(()) };
         write_plot(&plots, &run.name, picture)
     })?;
-    let charts = plot::of_sweep(&data, &analysis)?;
+    let charts = plot::of_sweep(&data, &analysis, &plot::Svg)?;
     charts.par_iter().try_for_each(|(name, picture)| write_plot(&plots, name, picture))?;
     let lines = verdict::lines(&data, &analysis.standings);
     let index = page::write(sweep, &data, &analysis, &lines, &charts, &curves)?;
     Ok(ReportSummary { index, lines, problems: data.problems })
 }
 
+/// Writes every chart as report/plots/*.png too; returns how many.
+///
+/// # Errors
+/// If one cannot be drawn or written.
+pub fn write_png(sweep: &SweepDir, runs: &[String]) -> Result<usize, ReportError> {
+    let plots = sweep.report().join("plots");
+    store::create_dir(&plots)?;
+    let data = tables::read(sweep, runs);
+    let write =
+        |name: &str, png: &[u8]| store::write_derived(&plots.join(format!("{name}.png")), |file| file.write_all(png));
+    let mut written = 0;
+    for (name, png) in plot::of_sweep(&data, &Analysis::of(&data), &plot::Png)? {
+        write(name, &png)?;
+        written += 1;
+    }
+    for run in &data.runs {
+        if let Some(png) = plot::learning_curves(&data, run, &plot::Png)? {
+            write(&run.name, &png)?;
+            written += 1;
+        }
+    }
+    Ok(written)
+}
+
 /// Reads the runs called `runs` and returns what is wrong, without writing the report: what `diagnose` prints.
 ///
 /// # Errors
-/// If runs.csv, metrics.csv or findings.csv cannot be written.
+/// If findings.csv cannot be written.
 pub fn findings(sweep: &SweepDir, runs: &[String]) -> Result<Vec<Finding>, ReportError> {
-    let data = tables::read_and_write(sweep, runs)?;
+    let data = tables::read(sweep, runs);
     let findings = Analysis::of(&data).findings;
     tables::write_findings(sweep, &findings)?;
     Ok(findings)

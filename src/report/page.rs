@@ -11,7 +11,7 @@ use askama::Template;
 use super::{
     Analysis, ReportError,
     aggregate::{Run, Sweep},
-    diagnose::{Balance, ClassBalance, Finding, Severity},
+    diagnose::{self, Balance, ClassBalance, Finding, Group, Severity},
     evidence::Evidence,
     next,
     plot::{self, Picture},
@@ -34,6 +34,8 @@ struct Page<'a> {
     monitor: String,
     findings: Vec<FindingView>,
     ranking: Vec<RankRow>,
+    /// Whether some setting has runs enough for an interquartile mean.
+    middles: bool,
     axes: &'a [String],
     runs: Vec<RunView>,
     charts: Vec<ChartView>,
@@ -64,6 +66,7 @@ struct RankRow {
     runs: usize,
     dice_coef: String,
     interval: String,
+    middle: String,
     behind: String,
     p: String,
     ties: bool,
@@ -145,6 +148,7 @@ pub fn write(
         monitor: words::metric(data.monitor),
         findings: findings(data, &analysis.findings),
         ranking: ranking(data, &analysis.standings),
+        middles: analysis.standings.iter().any(|standing| standing.middle.is_some()),
         axes: &data.axes,
         runs: (0..data.runs.len()).map(|place| run_view(sweep, data, analysis, place, &curves[place])).collect(),
         next: next::advice(data, analysis),
@@ -176,6 +180,10 @@ fn ranking(data: &Sweep, standings: &[Standing<'_>]) -> Vec<RankRow> {
             runs: standing.scores.len(),
             dice_coef: mean_and_spread(&pooled),
             interval: standing.interval.map(words::interval).unwrap_or_default(),
+            middle: standing
+                .middle
+                .map(|(m, i)| format!("{} ({})", words::score(m), words::interval(i)))
+                .unwrap_or_default(),
             behind: standing.behind.map(|test| format!("{:.3}", test.difference)).unwrap_or_default(),
             p: standing.p.map(|p| format!("{p:.3}")).unwrap_or_default(),
             ties: standing.ties,
@@ -184,29 +192,22 @@ fn ranking(data: &Sweep, standings: &[Standing<'_>]) -> Vec<RankRow> {
     standings.iter().enumerate().map(row).collect()
 }
 
-/// Findings of the same rule and class together: the worst first, then those in most runs.
 fn findings(data: &Sweep, findings: &[Finding]) -> Vec<FindingView> {
     let numbers: BTreeMap<&str, usize> =
         data.runs.iter().enumerate().map(|(index, run)| (run.name.as_str(), index + 1)).collect();
-    let mut groups: BTreeMap<(Severity, usize, Option<&str>, bool), Vec<&Finding>> = BTreeMap::new();
-    for finding in findings {
-        let key = (finding.severity, finding.rule.number, finding.class.as_deref(), finding.run.is_some());
-        groups.entry(key).or_default().push(finding);
-    }
-    let mut views = Vec::new();
-    for ((severity, ..), group) in groups {
-        let (of_runs, of_sweep): (Vec<&Finding>, Vec<&Finding>) = group.into_iter().partition(|f| f.run.is_some());
-        views.extend(of_sweep.into_iter().map(|finding| finding_view(severity, finding, String::new(), vec![])));
-        if let Some(first) = of_runs.first() {
-            let count = format!("{} of {}", of_runs.len(), words::count(data.runs.len(), "run"));
-            let run = |finding: &&Finding| {
-                let name = finding.run.clone().unwrap_or_default();
-                (numbers.get(name.as_str()).copied().unwrap_or_default(), name, finding.evidence.clone())
-            };
-            views.push(finding_view(severity, first, count, of_runs.iter().map(run).collect()));
-        }
-    }
-    views
+    let view = |group: Group<'_>| {
+        let run = |finding: &&Finding| {
+            let name = finding.run.clone()?;
+            Some((*numbers.get(name.as_str())?, name, finding.evidence.clone()))
+        };
+        let count = if group.first.run.is_some() {
+            format!("{} of {}", group.findings.len(), words::count(data.runs.len(), "run"))
+        } else {
+            String::new()
+        };
+        finding_view(group.first.severity, group.first, count, group.findings.iter().filter_map(run).collect())
+    };
+    diagnose::grouped(findings).into_iter().map(view).collect()
 }
 
 fn finding_view(

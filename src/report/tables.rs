@@ -37,15 +37,27 @@ pub fn read_and_write(sweep: &SweepDir, names: &[String]) -> Result<Sweep, Store
         Ok(())
     })?;
     data.problems = problems;
-    for run in &data.runs {
-        for history in &run.classes {
-            if !data.classes.contains(&history.class) {
-                data.classes.push(history.class.clone());
-            }
-        }
-    }
+    name_classes(&mut data);
     write_derived(&sweep.runs_csv(), |file| write_runs(&data, file))?;
     Ok(data)
+}
+
+/// Reads every run and writes nothing.
+pub fn read(sweep: &SweepDir, names: &[String]) -> Sweep {
+    let mut data = read_heads(sweep, names);
+    let read = |run: &mut Run| aggregate::read_tables(&sweep.run(&run.name), run);
+    let unread: Vec<_> = data.runs.par_iter_mut().map(read).collect();
+    data.problems.extend(unread.into_iter().flatten());
+    name_classes(&mut data);
+    data
+}
+
+fn name_classes(data: &mut Sweep) {
+    for history in data.runs.iter().flat_map(|run| &run.classes) {
+        if !data.classes.contains(&history.class) {
+            data.classes.push(history.class.clone());
+        }
+    }
 }
 
 fn read_heads(sweep: &SweepDir, names: &[String]) -> Sweep {

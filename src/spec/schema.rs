@@ -71,7 +71,7 @@ pub const KEYS: &[Key] = &[
     fixed("data.background", Kind::Text),
     setting("data.keep", Kind::Names),
     setting("data.input_size", Kind::Size),
-    setting("data.input_mode", Kind::Choice(&["resize"])),
+    setting("data.input_mode", Kind::Choice(&["resize", "crop"])),
     setting("data.channels", Kind::Choice(&["auto", "grey", "rgb"])),
     setting("data.normalize", Kind::Choice(&["image", "dataset", "percentile"])),
     fixed("data.image_name", Kind::Text),

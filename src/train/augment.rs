@@ -6,16 +6,16 @@ use rand::{Rng, RngExt};
 use super::warp::Warp;
 use crate::domain::{AugmentConfig, seed};
 
-/// Changes an image [channels, height, width] and its mask [height, width] in place; `place` is (epoch, image).
+/// Changes an image [channels, height, width] and its mask [height, width] in place; `place` is (epoch, image, crop).
 pub fn apply(
     config: &AugmentConfig,
     init_seed: u64,
-    place: [u64; 2],
+    place: &[u64],
     image: &mut [f32],
     mask: &mut [u8],
     (channels, size): (usize, [usize; 2]),
 ) {
-    let mut random = seed::generator(init_seed, "augment", &place);
+    let mut random = seed::generator(init_seed, "augment", place);
     let plane = size[0] * size[1];
     let mirror = [random.random::<bool>(), random.random::<bool>()];
     let turns = random.random_range(0..4);
@@ -103,7 +103,7 @@ mod tests {
 
     fn changed(config: &AugmentConfig, place: [u64; 2]) -> (Vec<f32>, Vec<u8>) {
         let (mut image, mut mask): (Vec<f32>, Vec<u8>) = ((0..16).map(|v| v as f32).collect(), (0..16).collect());
-        apply(config, 1, place, &mut image, &mut mask, (1, [4, 4]));
+        apply(config, 1, &place, &mut image, &mut mask, (1, [4, 4]));
         (image, mask)
     }
 

@@ -13,7 +13,7 @@ use super::{
     schedule::{learning_rate, reductions},
 };
 use crate::{
-    domain::{Failure, FailureKind, Split},
+    domain::{Failure, FailureKind},
     loss::LossOps,
     model::{ConvOps, DropoutStream, UNet},
     protocol::Message,
@@ -65,7 +65,7 @@ where
         say: &mut Say<'_>,
     ) -> Result<Option<Trained<A>>, Failure> {
         let config = &self.task.config.train;
-        let steps = self.task.images_of(Split::Train).len().div_ceil(config.batch_size);
+        let steps = loader::steps(&self.task);
         let started = Instant::now();
         let mut said: Option<Instant> = None;
         let mut rate = learning_rate(0, steps);

@@ -3,9 +3,9 @@
 use burn::prelude::*;
 use rayon::prelude::*;
 
-use super::{loader, samples::Task};
+use super::{crop, samples::Task};
 use crate::{
-    loss::Loss,
+    loss::{Loss, softmax},
     metrics::{ImageFigures, figures_of},
     model::{ConvOps, UNet},
 };
@@ -18,26 +18,90 @@ pub fn evaluate<B: ConvOps>(
     loss: &Loss,
     device: &B::Device,
 ) -> Vec<ImageFigures> {
-    let size = task.samples.size();
-    let batches = indices.chunks(task.config.train.batch_size);
-    batches
+    let samples = task.samples;
+    let groups = indices.chunks(task.config.train.batch_size);
+    groups
         .flat_map(|indices| {
-            let mut logits = logits(model, task, indices, device);
-            let images = logits.par_chunks_mut(loss.classes() * size[0] * size[1]).zip(indices);
-            let figures = images.map(|(logits, &index)| {
-                let (mask, mask_size) = task.samples.native(index);
-                figures_of(logits, size, mask, mask_size, loss)
+            let images: Vec<_> = indices.iter().map(|&i| (samples.image(i), samples.image_size(i))).collect();
+            let found = probabilities(model, &images, [samples.channels(), loss.classes()], samples.size(), device);
+            let figures = found.into_par_iter().zip(indices).map(|(probabilities, &index)| {
+                let (mask, mask_size) = samples.native(index);
+                figures_of(&probabilities, samples.image_size(index), mask, mask_size, loss)
             });
             figures.collect::<Vec<_>>()
         })
         .collect()
 }
 
-/// Logits [images, classes, height, width] of the images `indices`.
-pub fn logits<B: ConvOps>(model: &UNet<B>, task: &Task<'_>, indices: &[usize], device: &B::Device) -> Vec<f32> {
-    let [height, width] = task.samples.size();
-    let images = loader::plain(task, indices).images;
-    let images = TensorData::new(images, [indices.len(), task.samples.channels(), height, width]);
-    let logits = model.forward_evaluate(Tensor::from_data(images, device));
-    logits.into_data().convert::<f32>().iter().collect()
+/// Probabilities [classes, height, width] of each image [channels, height, width] at its size: the network's whole
+/// view, or the weighted mean over overlapping windows where the image is of another size.
+pub fn probabilities<B: ConvOps>(
+    model: &UNet<B>,
+    images: &[(&[f32], [usize; 2])],
+    [channels, classes]: [usize; 2],
+    window: [usize; 2],
+    device: &B::Device,
+) -> Vec<Vec<f32>> {
+    let views: Vec<(usize, [usize; 2])> = images
+        .iter()
+        .enumerate()
+        .flat_map(|(index, (_, size))| crop::windows(*size, window).into_iter().map(move |first| (index, first)))
+        .collect();
+    let mut sums: Vec<Sum> = images.iter().map(|(_, size)| Sum::new(*size, classes)).collect();
+    for views in views.chunks(images.len()) {
+        let mut values = Vec::new();
+        for (index, first) in views {
+            let (image, size) = images[*index];
+            crop::cut(image, size, *first, window, 0.0, &mut values);
+        }
+        let values = TensorData::new(values, [views.len(), channels, window[0], window[1]]);
+        let logits = model.forward_evaluate(Tensor::from_data(values, device));
+        let mut logits: Vec<f32> = logits.into_data().convert::<f32>().iter().collect();
+        let parts = logits.par_chunks_mut(classes * window[0] * window[1]);
+        parts.for_each(|logits| softmax(logits, classes));
+        for (part, (index, first)) in logits.chunks(classes * window[0] * window[1]).zip(views) {
+            sums[*index].add(part, *first, window);
+        }
+    }
+    sums.into_iter().map(Sum::mean).collect()
+}
+
+/// Weighted sums of the windows of one image.
+struct Sum {
+    size: [usize; 2],
+    values: Vec<f32>,
+    weights: Vec<f32>,
+}
+
+impl Sum {
+    fn new(size: [usize; 2], classes: usize) -> Self {
+        let pixels = size[0] * size[1];
+        Self { size, values: vec![0.0; classes * pixels], weights: vec![0.0; pixels] }
+    }
+
+    fn add(&mut self, part: &[f32], first: [usize; 2], window: [usize; 2]) {
+        let [height, width] = self.size;
+        if self.size == window {
+            self.values.copy_from_slice(part);
+            self.weights.fill(1.0);
+            return;
+        }
+        for row in 0..window[0].min(height - first[0]) {
+            for column in 0..window[1].min(width - first[1]) {
+                let weight = crop::weight(row, window[0]) * crop::weight(column, window[1]);
+                let at = (first[0] + row) * width + first[1] + column;
+                self.weights[at] += weight;
+                for (class, plane) in part.chunks(window[0] * window[1]).enumerate() {
+                    self.values[class * height * width + at] += weight * plane[row * window[1] + column];
+                }
+            }
+        }
+    }
+
+    fn mean(mut self) -> Vec<f32> {
+        for plane in self.values.chunks_mut(self.weights.len()) {
+            plane.iter_mut().zip(&self.weights).for_each(|(value, weight)| *value /= weight);
+        }
+        self.values
+    }
 }

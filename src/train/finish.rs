@@ -4,7 +4,7 @@ use burn::tensor::backend::AutodiffBackend;
 
 use super::{
     Training,
-    evaluate::logits,
+    evaluate::probabilities,
     panel,
     predict::{chosen, read, set_of},
     storage,
@@ -48,8 +48,10 @@ where
         for (name, place) in places {
             let index = ranked[place];
             let (truth, size) = self.task.samples.native(index);
-            let mut logits = logits(&model, &self.task, &[index], self.device);
-            let predicted = labels_of(&mut logits, self.loss.classes(), self.task.samples.size(), size);
+            let (samples, image_size) = (self.task.samples, self.task.samples.image_size(index));
+            let image = [(samples.image(index), image_size)];
+            let found = probabilities(&model, &image, extent, samples.size(), self.device);
+            let predicted = labels_of(&found.concat(), self.loss.classes(), image_size, size);
             let picture = self.task.samples.picture(index).map_err(|e| Failure::new(FailureKind::BadData, e))?;
             let png = panel::png(&picture, truth, &predicted, size, self.task.classes.background)
                 .map_err(|e| Failure::new(FailureKind::Storage, format!("failed to encode a panel: {e}")))?;

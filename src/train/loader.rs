@@ -5,8 +5,9 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use rand::seq::SliceRandom;
 
-use super::{augment, samples::Task};
+use super::{augment, crop, samples::Task};
 use crate::{
+    data::IGNORED,
     domain::{Split, seed},
     loss::Target,
 };
@@ -23,38 +24,43 @@ pub struct Batch {
     pub target: Target,
 }
 
-/// The order of the training images in `epoch`.
-pub fn order(task: &Task<'_>, epoch: usize) -> Vec<usize> {
-    let mut images = task.images_of(Split::Train);
-    images.shuffle(&mut seed::generator(task.config.train.init_seed, "order", &[epoch as u64]));
-    images
+/// One training sample: an image, and which of its crops.
+type Draw = (usize, usize);
+
+/// The order of the training samples in `epoch`.
+pub fn order(task: &Task<'_>, epoch: usize) -> Vec<Draw> {
+    let crops = |image: usize| crop::crops(task.samples.image_size(image), task.samples.size());
+    let images = task.images_of(Split::Train).into_iter();
+    let mut draws: Vec<Draw> = images.flat_map(|image| (0..crops(image)).map(move |crop| (image, crop))).collect();
+    draws.shuffle(&mut seed::generator(task.config.train.init_seed, "order", &[epoch as u64]));
+    draws
 }
 
-/// The images `indices` as they are.
-pub fn plain(task: &Task<'_>, indices: &[usize]) -> Batch {
-    batch(task, indices, |_, _, _| ())
+/// Steps of an epoch.
+pub fn steps(task: &Task<'_>) -> usize {
+    order(task, 1).len().div_ceil(task.config.train.batch_size)
 }
 
-/// The images `indices`, each changed as `epoch` and its index say.
-fn augmented(task: &Task<'_>, epoch: usize, indices: &[usize]) -> Batch {
-    let (config, shape) = (task.config, (task.samples.channels(), task.samples.size()));
-    batch(task, indices, |index, image, mask| {
-        let place = [epoch as u64, index as u64];
-        augment::apply(&config.augment, config.train.init_seed, place, image, mask, shape);
-    })
-}
-
-fn batch(task: &Task<'_>, indices: &[usize], change: impl Fn(usize, &mut [f32], &mut [u8])) -> Batch {
-    let [height, width] = task.samples.size();
-    let mut images = Vec::with_capacity(indices.len() * task.samples.channels() * height * width);
-    let mut labels = Vec::with_capacity(indices.len() * height * width);
-    for &index in indices {
-        let (image, label) = (images.len(), labels.len());
-        images.extend_from_slice(task.samples.image(index));
-        labels.extend_from_slice(task.samples.mask(index));
-        change(index, &mut images[image..], &mut labels[label..]);
+/// The samples of one step, each cropped and changed as `epoch` and its number say.
+fn batch(task: &Task<'_>, epoch: usize, draws: &[Draw]) -> Batch {
+    let (samples, config) = (task.samples, task.config);
+    let (channels, window @ [height, width]) = (samples.channels(), samples.size());
+    let mut images = Vec::with_capacity(draws.len() * channels * height * width);
+    let mut labels = Vec::with_capacity(draws.len() * height * width);
+    for &(index, number) in draws {
+        let place = [epoch as u64, index as u64, number as u64];
+        let (size, image, label) = (samples.image_size(index), images.len(), labels.len());
+        let mut first = [0, 0];
+        if size != window {
+            let random = &mut seed::generator(config.train.init_seed, "crop", &place);
+            first = crop::place(random, samples.mask(index), size, window, task.classes.background);
+        }
+        crop::cut(samples.image(index), size, first, window, 0.0, &mut images);
+        crop::cut(samples.mask(index), size, first, window, IGNORED, &mut labels);
+        let (image, mask) = (&mut images[image..], &mut labels[label..]);
+        augment::apply(&config.augment, config.train.init_seed, &place, image, mask, (channels, window));
     }
-    Batch { images, target: Target { labels, shape: [indices.len(), height, width] } }
+    Batch { images, target: Target { labels, shape: [draws.len(), height, width] } }
 }
 
 /// Calls `train` with the receiver of the epoch's batches, which another thread makes meanwhile.
@@ -63,9 +69,9 @@ pub fn with_batches<R>(task: &Task<'_>, epoch: usize, train: impl FnOnce(Receive
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(AHEAD);
         scope.spawn(move || {
-            for indices in order.chunks(task.config.train.batch_size) {
+            for draws in order.chunks(task.config.train.batch_size) {
                 // Training that ended early drops its end; nobody wants the rest then.
-                if sender.send(augmented(task, epoch, indices)).is_err() {
+                if sender.send(batch(task, epoch, draws)).is_err() {
                     break;
                 }
             }

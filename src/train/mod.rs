@@ -5,6 +5,7 @@
 //! | `epoch` | the steps of one epoch |
 //! | `samples` | what training reads |
 //! | `loader`, `augment`, `warp` | batches made ahead, random changes |
+//! | `crop` | windows in images of their own size |
 //! | `optimizer`, `schedule` | how weights move |
 //! | `evaluate` | figures of a split |
 //! | `early_stopping` | when to end, which epoch is best |
@@ -14,6 +15,7 @@
 
 mod augment;
 mod checkpoint;
+mod crop;
 mod early_stopping;
 mod epoch;
 mod evaluate;

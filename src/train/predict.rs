@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use burn::{backend::Flex, prelude::*};
+use burn::backend::Flex;
 
-use super::{checkpoint, storage};
+use super::{checkpoint, evaluate::probabilities, storage};
 use crate::{
     domain::{Failure, FailureKind, RunConfig, StateRecord},
     metrics::labels_of,
@@ -49,14 +49,13 @@ impl Predictor {
         self.classes
     }
 
-    /// Class of each pixel at the size `native` (height, width) of an image [channels, height, width] that was scaled
-    /// to `data.input_size` and normalised as in training.
-    pub fn labels(&self, image: &[f32], native: [usize; 2]) -> Vec<u8> {
-        let size @ [height, width] = self.config.data.input_size.0;
-        let image = TensorData::new(image.to_vec(), [1, self.channels, height, width]);
-        let logits = self.model.forward_evaluate(Tensor::from_data(image, &Default::default()));
-        let mut logits: Vec<f32> = logits.into_data().iter().collect();
-        labels_of(&mut logits, self.classes, size, native)
+    /// Class of each pixel at the size `native` (height, width) of an image [channels, height, width] that was
+    /// normalised as in training and is of the given size: `data.input_size`, or any where `data.input_mode` is `crop`.
+    pub fn labels(&self, image: &[f32], size: [usize; 2], native: [usize; 2]) -> Vec<u8> {
+        let extent = [self.channels, self.classes];
+        let window = self.config.data.input_size.0;
+        let found = probabilities(&self.model, &[(image, size)], extent, window, &Default::default());
+        labels_of(&found.concat(), self.classes, size, native)
     }
 }
 

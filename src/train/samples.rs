@@ -11,9 +11,11 @@ pub trait Samples: Sync {
     fn channels(&self) -> usize;
     /// Height and width that the network sees.
     fn size(&self) -> [usize; 2];
+    /// Height and width of image `index`: those that the network sees, or larger or smaller ones to crop from.
+    fn image_size(&self, index: usize) -> [usize; 2];
     /// Image `index` [channels, height, width], normalised.
     fn image(&self, index: usize) -> &[f32];
-    /// Its mask [height, width].
+    /// Its mask [height, width], as large as the image.
     fn mask(&self, index: usize) -> &[u8];
     /// Its mask at its own size, with that size.
     fn native(&self, index: usize) -> (&[u8], [usize; 2]);
@@ -31,6 +33,10 @@ impl Samples for Prepared {
 
     fn size(&self) -> [usize; 2] {
         self.size()
+    }
+
+    fn image_size(&self, index: usize) -> [usize; 2] {
+        self.image_size(index)
     }
 
     fn image(&self, index: usize) -> &[f32] {

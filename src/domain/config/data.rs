@@ -153,6 +153,8 @@ choice! {
     InputMode {
         /// Scaled to it.
         #[default] Resize,
+        /// At its own size: crops of `input_size` in training, a sliding window in evaluation.
+        Crop,
     }
 }
 choice! {

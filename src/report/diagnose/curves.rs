@@ -69,33 +69,37 @@ pub fn optimism(raw: &[f64]) -> Option<f64> {
 }
 
 /// Rule 9: generalisation loss GL above 5 with a rising last strip (Prechelt 1998), while the training loss falls.
+/// Both are taken of means over strips of five epochs: the lowest of many noisy values lies too low to compare with.
 pub fn overfitting(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     const LOSS: f64 = 5.0;
     const STRIP: usize = 5;
     let (val, train) = (values(&evidence.loss(Split::Val)), values(&evidence.loss(Split::Train)));
-    if val.len() < 2 * STRIP || train.len() != val.len() {
+    if val.len() < 3 * STRIP || train.len() != val.len() {
         return vec![];
     }
-    let strips: Vec<f64> = val.rchunks(STRIP).filter_map(statistics::mean).collect();
-    let lowest = val.iter().copied().fold(f64::INFINITY, f64::min);
-    let (Some(place), Some(train_now)) = (val.iter().position(|&loss| loss == lowest), train.last()) else {
+    // The last strip first.
+    let means = |curve: &[f64]| curve.rchunks_exact(STRIP).filter_map(statistics::mean).collect::<Vec<_>>();
+    let (val_strips, train_strips) = (means(&val), means(&train));
+    let lowest = val_strips.iter().copied().fold(f64::INFINITY, f64::min);
+    let Some(place) = val_strips.iter().position(|&loss| loss == lowest).filter(|_| lowest > 0.0) else {
         return vec![];
     };
-    let generalisation = 100.0 * (strips[0] / lowest - 1.0);
+    let generalisation = 100.0 * (val_strips[0] / lowest - 1.0);
+    let noise = 2.0 * statistics::robust_sigma(&val).unwrap_or(0.0) / (STRIP as f64).sqrt();
+    let rises = val_strips[0] > val_strips[1] && val_strips[0] - lowest > noise;
+    if !(generalisation > LOSS && rises && train_strips[0] < train_strips[place]) {
+        return vec![];
+    }
     // Prechelt's P_5: how much the training loss still moves within the last strip, in thousandths.
     let last = &train[train.len() - STRIP..];
     let least = last.iter().copied().fold(f64::INFINITY, f64::min);
-    let progress = 1000.0 * (last.iter().sum::<f64>() / (STRIP as f64 * least) - 1.0);
-    let overfits = generalisation > LOSS && strips[0] > strips[1] && *train_now < train[place];
-    if !(overfits && lowest > 0.0) {
-        return vec![];
-    }
+    let progress = 1000.0 * (train_strips[0] / least - 1.0);
     let text = format!(
-        "The val loss has risen {generalisation:.0} % above its lowest (epoch {}) while the train loss fell on from {} to {} \
-         (GL {generalisation:.1}, PQ {:.2}).",
-        evidence.loss(Split::Val)[place].0,
-        score(train[place]),
-        score(*train_now),
+        "The val loss rose {generalisation:.0} % above its lowest, {} epochs ago, while the train loss fell on from {} to \
+         {} (GL {generalisation:.1}, PQ {:.2}).",
+        place * STRIP,
+        score(train_strips[place]),
+        score(train_strips[0]),
         generalisation / progress.max(f64::MIN_POSITIVE),
     );
     vec![Finding::new(9, Severity::Warn, text).against(generalisation, LOSS)]

@@ -5,6 +5,7 @@
 mod curves;
 mod data;
 mod failures;
+mod groups;
 mod images;
 mod network;
 mod rules;
@@ -18,6 +19,7 @@ use serde::Serialize;
 
 use super::{aggregate::Sweep, evidence::Evidence, standings::Standing};
 pub use curves::EMA;
+pub use groups::{Group, grouped};
 pub use rules::{RULES, Rule};
 pub use settings::{effect_p, variance};
 pub use splits::{Balance, ClassBalance};

@@ -71,6 +71,8 @@ fn balance(sweep: &Sweep, evidence: &Evidence<'_>) -> Option<Balance> {
     if grouped && findings.is_empty() {
         let singly = random_splits(sweep, &images, order.iter().map(|&image| vec![image]).collect(), val);
         findings = exceeded(sweep, &observed, &singly, Severity::Info);
+        // Nothing but other data would help, so it is said once and not for every class.
+        findings.truncate(1);
         for finding in &mut findings {
             finding.evidence += " Other splits of these groups are no better.";
             finding.advice = "Have more groups, or pool the folds of several split seeds.".into();

@@ -238,7 +238,11 @@ fn reach(panel: &Panel) -> (f64, f64) {
 
 /// A tick's label without trailing noise.
 fn tick(value: &f64) -> String {
-    if *value != 0.0 && value.abs() < 0.001 {
+    // Steps of a range around 0 miss it by rounding.
+    if value.abs() < 1e-9 {
+        return "0".into();
+    }
+    if value.abs() < 0.001 {
         return format!("{value:.0e}");
     }
     let text = format!("{value:.3}");

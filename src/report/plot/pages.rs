@@ -3,7 +3,7 @@
 use plotters::{coord::Shift, prelude::*};
 
 use super::{
-    Chart, DrawError, Picture,
+    Chart, DrawError, Picture, Render, Svg,
     rows::{Row, Rows},
     style::{self, px},
 };
@@ -49,7 +49,7 @@ struct Page {
 /// If plotters cannot.
 pub fn page(title: &str, panels: Vec<Panel>) -> Result<Picture, ReportError> {
     let charts = panels.into_iter().filter_map(|panel| rows(panel).if_any()).collect();
-    super::svg(&Page { title: title.to_owned(), charts })
+    Svg.render(&Page { title: title.to_owned(), charts })
 }
 
 fn rows(panel: Panel) -> Rows {

@@ -59,6 +59,8 @@ impl Chart for Scatter {
         let mut chart = ChartBuilder::on(area)
             .margin_top(px(34.0))
             .margin_right(px(14.0))
+            .margin_left(px(6.0))
+            .margin_bottom(px(6.0))
             .x_label_area_size(px(38.0))
             .y_label_area_size(px(50.0))
             .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
@@ -144,6 +146,10 @@ impl Chart for Fan {
             let mut chart = ChartBuilder::on(place)
                 .margin_top(px(32.0))
                 .margin_right(px(14.0))
+                .margin_left(px(6.0))
+                .margin_bottom(px(6.0))
+                .margin_left(px(6.0))
+                .margin_bottom(px(6.0))
                 .x_label_area_size(px(36.0))
                 .y_label_area_size(px(50.0))
                 .build_cartesian_2d(Epochs(0.5..self.epochs as f64 + 0.5), 0.0..1.0)?;

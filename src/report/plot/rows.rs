@@ -12,7 +12,8 @@ use super::{
 };
 
 const WIDTH: f64 = 960.0;
-const BELOW: f64 = 46.0;
+/// Room for ticks and the scale's name, and below them.
+const BELOW: f64 = 40.0;
 /// Room for the notes at the right.
 const NOTES: f64 = 96.0;
 
@@ -88,7 +89,7 @@ impl Chart for Rows {
     }
 
     fn size(&self) -> (u32, u32) {
-        (WIDTH as u32, (self.top() + self.rows.len() as f64 * self.height + BELOW).ceil() as u32)
+        (WIDTH as u32, (self.top() + self.rows.len() as f64 * self.height + BELOW + 6.0).ceil() as u32)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<(), DrawError> {
@@ -106,6 +107,7 @@ impl Chart for Rows {
             .margin_top(px(self.top()))
             .margin_right(px(NOTES))
             .margin_left(px(left))
+            .margin_bottom(px(6.0))
             .x_label_area_size(px(BELOW))
             .build_cartesian_2d(low..high, count..0.0)?;
         for (index, _) in self.rows.iter().enumerate().filter(|(_, row)| row.shaded) {

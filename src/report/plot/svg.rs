@@ -37,7 +37,8 @@ impl Picture {
 
     /// A file of its own.
     pub fn standalone(&self) -> String {
-        self.document(" style=\"background:#fff;color:#1d1d21\"", &definitions(&self.glyphs))
+        let ground = "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>";
+        self.document(" color=\"#1d1d21\"", &format!("{}{ground}", definitions(&self.glyphs)))
     }
 
     /// An element for a page that holds [`definitions`] of all its pictures' glyphs.

@@ -1,0 +1,219 @@
+//! Two settings paired by split: the difference, its interval, the verdict.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{
+    aggregate::{Run, Sweep},
+    cells, standings,
+    statistics::{self, NOETHER_PAIRS},
+    tables, words,
+};
+use crate::{domain::Direction, store::SweepDir};
+
+/// Why two settings cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    /// Not `axis=value` and not a run.
+    #[error("`{0}` is neither a run of this sweep nor a setting; write a setting as learning_rate=1e-3,batch_size=4")]
+    NotASetting(String),
+    /// An axis that the sweep has not.
+    #[error("`{axis}` is no axis of this sweep; its axes are {axes}")]
+    UnknownAxis {
+        /// What was written.
+        axis: String,
+        /// What there is.
+        axes: String,
+    },
+    /// No run has these values.
+    #[error("no run has {setting} and a score; {axes}")]
+    NoRun {
+        /// What was written.
+        setting: String,
+        /// The values of each axis.
+        axes: String,
+    },
+    /// The two settings have no run that differs in nothing else.
+    #[error("{a} and {b} never ran on the same split with all else equal")]
+    NoPair {
+        /// The first.
+        a: String,
+        /// The second.
+        b: String,
+    },
+}
+
+/// What `compare` answers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The first setting, as it was written.
+    pub a: String,
+    /// The second.
+    pub b: String,
+    /// The figure that is compared.
+    pub figure: String,
+    /// Mean of the first over the pairs.
+    pub mean_a: f64,
+    /// Mean of the second over the pairs.
+    pub mean_b: f64,
+    /// Pairs of runs that differ in nothing else.
+    pub pairs: usize,
+    /// Splits they lie on.
+    pub splits: usize,
+    /// A − B, positive where A is better; the mean over splits.
+    pub difference: f64,
+    /// Its 95 % interval (Nadeau & Bengio), where there are two splits.
+    pub interval: Option<[f64; 2]>,
+    /// Two-sided p value of the same test.
+    pub p: Option<f64>,
+    /// Share of splits on which A is better.
+    pub superiority: f64,
+    /// Its 95 % interval (Wilson).
+    pub superiority_interval: [f64; 2],
+    /// In plain words.
+    pub verdict: String,
+}
+
+/// Compares the settings `a` and `b`: `axis=value` pairs joined by commas, or a run's folder name for its setting.
+/// Axes that neither names are held equal within each pair.
+///
+/// # Errors
+/// If one is no setting of this sweep or they share no split.
+pub fn compare(sweep: &SweepDir, runs: &[String], a: &str, b: &str) -> Result<Comparison, CompareError> {
+    let data = tables::read(sweep, runs);
+    let (first, second) = (selection(&data, a)?, selection(&data, b)?);
+    let named: Vec<&str> = first.iter().chain(&second).map(|(axis, _)| axis.as_str()).collect();
+    let (ours, theirs) = (scores(&data, &first, &named), scores(&data, &second, &named));
+    for (setting, found) in [(a, &ours), (b, &theirs)] {
+        if found.is_empty() {
+            return Err(CompareError::NoRun { setting: setting.into(), axes: levels(&data) });
+        }
+    }
+    let sign = if data.monitor.direction() == Direction::Maximize { 1.0 } else { -1.0 };
+    let mut by_split: BTreeMap<Vec<String>, Vec<f64>> = BTreeMap::new();
+    let (mut scores_a, mut scores_b) = (Vec::new(), Vec::new());
+    let mut share = None;
+    for (key, (run, score)) in &ours {
+        if let Some((_, other)) = theirs.get(key) {
+            by_split.entry(standings::split_of(&data, run)).or_default().push(sign * (score - other));
+            scores_a.push(*score);
+            scores_b.push(*other);
+            share.get_or_insert(standings::val_share(&[run]));
+        }
+    }
+    let differences: Vec<f64> = by_split.values().filter_map(|values| statistics::mean(values)).collect();
+    let none = || CompareError::NoPair { a: a.into(), b: b.into() };
+    let superiority = statistics::superiority(&differences).ok_or_else(none)?;
+    let test = statistics::nadeau_bengio(&differences, share.unwrap_or(0.25));
+    let mut answer = Comparison {
+        a: a.into(),
+        b: b.into(),
+        figure: words::metric(data.monitor),
+        mean_a: statistics::mean(&scores_a).ok_or_else(none)?,
+        mean_b: statistics::mean(&scores_b).ok_or_else(none)?,
+        pairs: scores_a.len(),
+        splits: differences.len(),
+        difference: statistics::mean(&differences).ok_or_else(none)?,
+        interval: test.map(|test| [test.interval.low, test.interval.high]),
+        p: test.map(|test| test.p),
+        superiority: superiority.share,
+        superiority_interval: [superiority.interval.low, superiority.interval.high],
+        verdict: String::new(),
+    };
+    answer.verdict = verdict(&answer, &differences, share.unwrap_or(0.25));
+    Ok(answer)
+}
+
+fn verdict(answer: &Comparison, differences: &[f64], share: f64) -> String {
+    let better = if answer.difference >= 0.0 { &answer.a } else { &answer.b };
+    match answer.p {
+        None => "Too few splits, or the same difference on all: nothing can be said.".into(),
+        Some(p) if p < standings::ALPHA => format!("{better} is better (p = {p:.3})."),
+        Some(p) => {
+            let more = match statistics::splits_needed(differences, share) {
+                Some(needed) => {
+                    format!("if the difference is what it seems, about {needed} values of split_seed would show it")
+                }
+                None => "no number of splits would show a difference as small as this".into(),
+            };
+            format!("They cannot be told apart (p = {p:.2}); {more}.")
+        }
+    }
+}
+
+/// The comparison in lines for a terminal.
+pub fn lines(answer: &Comparison) -> Vec<String> {
+    let score = words::score;
+    let interval = answer
+        .interval
+        .map_or_else(|| "no interval".into(), |[low, high]| format!("95 % interval {} to {}", score(low), score(high)));
+    let [low, high] = answer.superiority_interval;
+    vec![
+        format!("A: {}: {} {}", answer.a, answer.figure, score(answer.mean_a)),
+        format!("B: {}: {} {}", answer.b, answer.figure, score(answer.mean_b)),
+        format!(
+            "A − B: {} ({interval}; {} on {})",
+            score(answer.difference),
+            words::count(answer.pairs, "pair"),
+            words::count(answer.splits, "split")
+        ),
+        format!(
+            "P(A > B): {} ({} to {}); {} of the {NOETHER_PAIRS} pairs that would show a setting that wins three times in four",
+            score(answer.superiority),
+            score(low),
+            score(high),
+            answer.splits
+        ),
+        answer.verdict.clone(),
+    ]
+}
+
+/// Axis and value pairs.
+fn selection(sweep: &Sweep, text: &str) -> Result<Vec<(String, String)>, CompareError> {
+    if let Some(run) = sweep.runs.iter().find(|run| run.name == text) {
+        let axes = cells::setting_axes(sweep).into_iter();
+        return Ok(axes.filter_map(|axis| Some((axis.to_owned(), run.axis(axis)?))).collect());
+    }
+    text.split(',')
+        .map(|part| {
+            let (axis, value) = part.split_once('=').ok_or_else(|| CompareError::NotASetting(text.into()))?;
+            let (axis, value) = (axis.trim(), value.trim());
+            if !sweep.axes.iter().any(|known| known == axis) {
+                return Err(CompareError::UnknownAxis { axis: axis.into(), axes: words::list(&sweep.axes) });
+            }
+            Ok((axis.to_owned(), value.to_owned()))
+        })
+        .collect()
+}
+
+/// The scored runs of a selection under the values of the axes that neither selection names.
+fn scores<'a>(
+    sweep: &'a Sweep,
+    selection: &[(String, String)],
+    named: &[&str],
+) -> BTreeMap<Vec<Option<String>>, (&'a Run, f64)> {
+    let is_it =
+        |run: &&Run| selection.iter().all(|(axis, value)| run.axis(axis).is_some_and(|found| same(&found, value)));
+    let key = |run: &Run| {
+        let others = sweep.axes.iter().filter(|axis| !named.contains(&axis.as_str()));
+        others.map(|axis| run.axis(axis)).collect::<Vec<_>>()
+    };
+    let scored = sweep.runs.iter().filter(is_it).filter_map(|run| Some((run, run.score(sweep.monitor)?)));
+    scored.map(|(run, score)| (key(run), (run, score))).collect()
+}
+
+/// Numbers by value, so that 1e-3 is 0.001; else by text.
+fn same(a: &str, b: &str) -> bool {
+    match (a.parse::<f64>(), b.parse::<f64>()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    }
+}
+
+fn levels(sweep: &Sweep) -> String {
+    let axes = cells::setting_axes(sweep);
+    let levels: Vec<String> =
+        axes.iter().map(|axis| format!("{axis} has {}", words::list(&cells::levels(sweep, axis)))).collect();
+    levels.join("; ")
+}

@@ -1,0 +1,101 @@
+//! Settings that do not differ: how often one is called better. And settings that do: how often that is seen.
+
+use std::collections::BTreeMap;
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use sweepscope::{
+    domain::{EpochRow, RunConfig, RunId, Split, SplitRow, seed},
+    report::{
+        aggregate::{Run, Sweep},
+        standings::standings,
+    },
+    store::RunFile,
+};
+
+/// A sweep of `settings` settings on `splits` splits. A score is the split's level plus the run's own noise, plus `gain`
+/// for the first setting.
+fn sweep(settings: usize, splits: usize, gain: f64, random: &mut ChaCha8Rng) -> Sweep {
+    let levels: Vec<f64> = (0..splits).map(|_| 0.6 + 0.03 * normal(random)).collect();
+    let mut runs = Vec::new();
+    for setting in 0..settings {
+        for (split, level) in levels.iter().enumerate() {
+            let score = level + 0.01 * normal(random) + if setting == 0 { gain } else { 0.0 };
+            runs.push(run(setting, split, score));
+        }
+    }
+    Sweep { axes: vec!["learning_rate".into(), "split_seed".into()], runs, ..Sweep::default() }
+}
+
+fn run(setting: usize, split: usize, score: f64) -> Run {
+    let config = RunConfig::default();
+    let axes = [("learning_rate", setting), ("split_seed", split)];
+    let axes = axes.map(|(axis, value)| (axis.to_owned(), serde_json::json!(value))).into_iter().collect();
+    let file = RunFile { id: RunId::of(&config, ""), fingerprint: String::new(), axes, config };
+    let row = EpochRow {
+        epoch: 1,
+        split: Split::Val,
+        loss: None,
+        accuracy: None,
+        dice_coef: None,
+        iou_coef: None,
+        dice_macro: Some(score),
+        iou_macro: None,
+        learning_rate: 1e-3,
+        images: 20,
+    };
+    let image = |place: usize| SplitRow {
+        image: place.to_string(),
+        group: String::new(),
+        split: if place < 60 { Split::Train } else { Split::Val },
+    };
+    Run {
+        name: format!("{setting}-{split}"),
+        file: Some(file),
+        epochs: BTreeMap::from([(Split::Val, vec![row])]),
+        split: (0..80).map(image).collect(),
+        ..Run::default()
+    }
+}
+
+fn normal(random: &mut ChaCha8Rng) -> f64 {
+    (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0
+}
+
+/// How often some setting is said to be worse than the best.
+fn claims(settings: usize, splits: usize, gain: f64) -> f64 {
+    const REPEATS: usize = 400;
+    let claimed = (0..REPEATS).filter(|&repeat| {
+        let mut random = seed::generator(7, "test/null", &[settings as u64, splits as u64, repeat as u64]);
+        let sweep = sweep(settings, splits, gain, &mut random);
+        standings(&sweep).iter().any(|standing| !standing.ties)
+    });
+    claimed.count() as f64 / REPEATS as f64
+}
+
+#[test]
+fn of_settings_that_do_not_differ_one_is_called_better_in_at_most_a_twentieth_of_sweeps() {
+    let mut said = Vec::new();
+    for settings in [2, 4, 8] {
+        for splits in [3, 5, 10] {
+            said.push((settings, splits, claims(settings, splits, 0.0)));
+        }
+    }
+    assert!(said.iter().all(|(.., share)| *share <= 0.05), "{said:?}");
+}
+
+#[test]
+fn a_setting_that_is_better_by_far_is_called_so() {
+    let seen = claims(4, 5, 0.08);
+    assert!(seen > 0.9, "{seen}");
+}
+
+#[test]
+fn the_best_of_one_split_is_never_called_better() {
+    let mut random = seed::generator(1, "test/null", &[]);
+    let sweep = sweep(5, 1, 0.5, &mut random);
+    let ranked = standings(&sweep);
+    assert_eq!(ranked[0].cell.setting, ["0"]);
+    assert!(ranked.iter().all(|standing| standing.ties && standing.p.is_none()));
+    assert_eq!(ranked.len(), 5);
+}
