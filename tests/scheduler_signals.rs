@@ -176,13 +176,14 @@ fn ctrl_z_pauses_the_workers_too() {
     let mut child = command.process_group(0).spawn().unwrap();
     sweep.wait_until(|| sweep.states().values().any(|state| state.checkpoint > 1));
     signal(child.id(), Signal::TSTP);
-    // A shell whose child was stopped between fork and exec waits for it (D).
-    let is_stopped = |pid: u32| {
+    let state_of = |pid: u32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['T', 'D']))
+        stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next())
     };
-    sweep.wait_until(|| is_stopped(child.id()));
-    sweep.wait_until(|| sweep.workers().into_iter().all(is_stopped));
+    sweep.wait_until(|| state_of(child.id()) == Some('T'));
+    // A shell whose child was stopped between fork and exec waits for it (D).
+    let is_paused = |pid: u32| matches!(state_of(pid), Some('T' | 'D'));
+    sweep.wait_until(|| sweep.workers().into_iter().all(is_paused));
     let before = sweep.states();
     thread::sleep(Duration::from_millis(200));
     assert_eq!(sweep.states(), before);
