@@ -1,6 +1,6 @@
 //! What a run will cost, from its settings alone: multiplications, memory, and from a measured rate the time.
 
-use crate::domain::{Channels, Head, RunConfig};
+use crate::domain::{Head, RunConfig};
 
 /// What a run of these settings costs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,14 +41,9 @@ pub fn cost(config: &RunConfig, channels: usize, classes: usize) -> Cost {
     Cost { forward: 2.0 * sum.multiplications, memory }
 }
 
-/// Operations of a whole run: each epoch trains on `train` images, and evaluates them and `val` others.
-pub fn operations(config: &RunConfig, cost: &Cost, train: usize, val: usize) -> f64 {
-    cost.forward * config.train.epochs as f64 * (3 * train + train + val) as f64
-}
-
-/// Input channels that the settings ask for, as far as they can be told without opening an image.
-pub fn channels(config: &RunConfig) -> usize {
-    if config.data.channels == Channels::Rgb { 3 } else { 1 }
+/// Operations of an epoch, which trains on `train` images and evaluates them and `val` others.
+pub fn epoch(cost: &Cost, train: usize, val: usize) -> f64 {
+    cost.forward * (3 * train + train + val) as f64
 }
 
 #[derive(Default)]

@@ -51,6 +51,13 @@ pub struct PlanEntry {
     pub action: Action,
 }
 
+impl PlanEntry {
+    /// Whether there is something to be done that `run` does.
+    pub fn is_pending(&self) -> bool {
+        matches!(self.action, Action::Start | Action::Resume)
+    }
+}
+
 /// The whole sweep, in the order in which it is to be run.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -74,7 +81,7 @@ impl Plan {
 
     /// The entries that are not done and did not fail for good.
     pub fn pending(&self) -> impl Iterator<Item = &PlanEntry> {
-        self.entries.iter().filter(|entry| matches!(entry.action, Action::Start | Action::Resume))
+        self.entries.iter().filter(|entry| entry.is_pending())
     }
 
     /// How many entries have that action.

@@ -4,6 +4,7 @@ mod audit;
 mod audit_page;
 mod compare;
 mod console;
+mod cost;
 mod data;
 mod devices;
 mod diagnose;

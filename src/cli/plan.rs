@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    console,
+    console, cost,
     exit::Refusal,
     loading::{self, Loaded, Place},
 };
@@ -49,6 +49,7 @@ pub fn show(loaded: &Loaded, as_json: bool) -> Result<(), Refusal> {
     let mut text = grid_table(&loaded.plan);
     if let Some(dataset) = dataset {
         text += &format!("\n{}", split_table(&loaded.plan, &dataset)?);
+        text += &format!("\n{}", cost::line(&loaded.plan, &dataset));
     }
     text += &format!("\n{}\n", summary(&loaded.plan));
     console::answer(&text);

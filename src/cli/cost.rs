@@ -1,0 +1,63 @@
+//! What the pending runs will cost: memory, operations, and from epochs that were measured the time.
+
+use super::console;
+use crate::{
+    data::Dataset,
+    domain::{Channels, RunConfig, TimingRow},
+    estimate::{self, Cost},
+    plan::{Plan, PlanEntry},
+    store,
+};
+
+/// A line on the memory and the time that the pending runs need.
+pub fn line(plan: &Plan, dataset: &Dataset) -> String {
+    let estimates: Vec<Estimate> = plan.entries.iter().map(|entry| Estimate::of(entry, dataset)).collect();
+    let left = || plan.entries.iter().zip(&estimates).filter(|(entry, _)| entry.is_pending());
+    let memory = left().map(|(_, estimate)| estimate.cost.memory).fold(0.0, f64::max);
+    let operations: f64 = left().map(|(entry, estimate)| estimate.epoch * epochs_left(entry)).sum();
+    let time = match rate(plan, &estimates) {
+        Some(rate) => format!("about {} if one run follows another", console::duration(operations / rate)),
+        None => "the time is known once an epoch has been measured".to_owned(),
+    };
+    let [mebibytes, tera] = [memory / f64::from(1 << 20), operations / 1e12];
+    format!(
+        "a run takes up to {mebibytes:.0} MiB of memory for its maps and weights; all take {tera:.1} · 10¹² operations: {time}\n"
+    )
+}
+
+struct Estimate {
+    cost: Cost,
+    /// Operations of an epoch.
+    epoch: f64,
+}
+
+impl Estimate {
+    fn of(entry: &PlanEntry, dataset: &Dataset) -> Self {
+        let config = &entry.config;
+        let cost = estimate::cost(config, channels(config, dataset), dataset.classes().len());
+        let images = |share: f64| (share * dataset.len() as f64).round() as usize;
+        let fractions = config.split.fractions;
+        Self { cost, epoch: estimate::epoch(&cost, images(fractions.train), images(fractions.val)) }
+    }
+}
+
+fn channels(config: &RunConfig, dataset: &Dataset) -> usize {
+    let color = config.data.channels == Channels::Auto && dataset.samples().iter().any(|sample| sample.has_color);
+    if color || config.data.channels == Channels::Rgb { 3 } else { 1 }
+}
+
+fn epochs_left(entry: &PlanEntry) -> f64 {
+    entry.config.train.epochs.saturating_sub(entry.state.checkpoint) as f64
+}
+
+/// Operations a second over all epochs of this sweep that were timed.
+fn rate(plan: &Plan, estimates: &[Estimate]) -> Option<f64> {
+    let (mut operations, mut seconds) = (0.0, 0.0);
+    for (entry, estimate) in plan.entries.iter().zip(estimates).filter(|(entry, _)| entry.state.epoch > 0) {
+        // A table that cannot be read makes the estimate rougher, no more.
+        let rows: Vec<TimingRow> = store::read_rows(&plan.run_dir(entry).timing_csv()).unwrap_or_default();
+        operations += estimate.epoch * rows.len() as f64;
+        seconds += rows.iter().map(|row| row.train_seconds + row.eval_seconds).sum::<f64>();
+    }
+    (seconds > 0.0).then(|| operations / seconds)
+}
