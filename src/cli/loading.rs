@@ -52,16 +52,19 @@ pub fn load(file: &Path, overrides: &[String], place: &Place<'_>, cache: Option<
     Ok(Loaded { plan: Plan::new(sweep, cells, fingerprint)?, spec })
 }
 
-/// Makes the synthetic images of a sweep that asks for them, where they are not there yet.
-pub fn make_synthetic(file: &Path, overrides: &[String]) -> Result<(), Refusal> {
+/// The folder in which a sweep that asks for synthetic images does not have them yet.
+pub fn missing_synthetic(file: &Path, overrides: &[String]) -> Result<Option<PathBuf>, Refusal> {
     let spec = SweepSpec::read(file, overrides)?;
     let images = spec.base.get("data").and_then(|data| data.get("images")).and_then(toml::Value::as_str);
-    let Some(images) = images.map(PathBuf::from).filter(|images| spec.synthetic && !images.exists()) else {
-        return Ok(());
-    };
-    let Some(folder) = images.parent() else { return Ok(()) };
+    let missing = images.map(PathBuf::from).filter(|images| spec.synthetic && !images.exists());
+    Ok(missing.and_then(|images| images.parent().map(Path::to_owned)))
+}
+
+/// Makes the synthetic images of a sweep that asks for them, where they are not there yet.
+pub fn make_synthetic(file: &Path, overrides: &[String]) -> Result<(), Refusal> {
+    let Some(folder) = missing_synthetic(file, overrides)? else { return Ok(()) };
     let options = synth::Options::default();
-    synth::write(folder, options)?;
+    synth::write(&folder, options)?;
     console::note(&format!("made {} in {}", console::count(options.images, "synthetic image"), folder.display()));
     Ok(())
 }

@@ -34,6 +34,14 @@ pub struct Arguments {
 
 /// Shows the plan.
 pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
+    if let Some(folder) = loading::missing_synthetic(&arguments.sweep, &arguments.overrides)? {
+        let folder = folder.display();
+        return Err(Refusal::wrong(format!(
+            "the sweep's synthetic images are not there yet; `sweepscope run {sweep}` makes them first, or make them \
+             now: sweepscope data synth {folder}",
+            sweep = arguments.sweep.display()
+        )));
+    }
     let loaded = loading::load(&arguments.sweep, &arguments.overrides, &Place::Below(&arguments.results), None)?;
     show(&loaded, arguments.json)?;
     Ok(ExitCode::SUCCESS)
