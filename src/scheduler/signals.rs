@@ -20,7 +20,9 @@ pub(super) enum Wish {
     Continue,
 }
 
-/// The signals that were not ignored when the program started (as nohup does with SIGHUP).
+/// Every wish, but for SIGHUP and SIGTSTP where they were ignored when the program started (as nohup does with the
+/// first). Those that end a sweep are always heard: `stop --now` must work on a sweep that a script put in the
+/// background, whose shell had it ignore SIGINT and SIGQUIT.
 pub(super) struct Signals {
     streams: Vec<(Wish, tokio::signal::unix::Signal)>,
 }
@@ -36,7 +38,10 @@ impl Signals {
             (Wish::Pause, Signal::TSTP),
             (Wish::Continue, Signal::CONT),
         ];
-        let heard = wishes.into_iter().filter(|(_, number)| ignored & (1 << (number.as_raw() - 1)) == 0);
+        let is_ignored = |number: Signal| ignored & (1 << (number.as_raw() - 1)) != 0;
+        let heard = wishes
+            .into_iter()
+            .filter(|&(_, number)| !([Signal::HUP, Signal::TSTP].contains(&number) && is_ignored(number)));
         let listen = |(wish, number): (Wish, Signal)| Ok((wish, signal(SignalKind::from_raw(number.as_raw()))?));
         Ok(Self { streams: heard.map(listen).collect::<io::Result<_>>()? })
     }

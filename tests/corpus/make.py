@@ -116,7 +116,7 @@ def image_forms():
     image_form("bmp-rgb", "a.bmp", save(rgb()), pil)
     image_form("bmp-grey", "a.BMP", save(grey()), pil)
     image_form("jpeg-grey", "a.jpg", save(grey()), pil, 0.05)
-    image_form("jpeg-rgb", "a.jpeg", lambda p: Image.fromarray(rgb()).save(p, quality=95), pil, 0.05)
+    image_form("jpeg-rgb", "a.jpeg", lambda p: Image.fromarray(rgb()).save(p, quality=95, subsampling=0), pil, 0.05)
     tiff = lambda array, **options: lambda path: tifffile.imwrite(path, array, **options)
     image_form("tiff-u8", "a.tif", tiff(grey()), tifffile.imread)
     image_form("tiff-u16", "a.tiff", tiff(grey(16)), tifffile.imread)
