@@ -72,10 +72,12 @@ command = {command}
         Self { folder }
     }
 
-    /// The program on this sweep, two runs at once, silent.
+    /// The program on this sweep, two runs at once, silent. It hears SIGHUP even where these tests were started with
+    /// nohup.
     pub fn command(&self) -> Command {
-        let mut command = common::sweepscope(self.folder.path());
-        command.args(["run", "sweep.toml", "-j", "2"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP,TSTP", env!("CARGO_BIN_EXE_sweepscope"), "run", "sweep.toml", "-j", "2"]);
+        command.current_dir(self.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
 
