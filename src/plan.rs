@@ -122,13 +122,15 @@ impl Plan {
 
     fn write_run(&self, entry: &PlanEntry) -> Result<(), StoreError> {
         let run = self.run_dir(entry);
+        let known = RunFile::read(&run).ok();
         let file = RunFile {
             id: entry.planned.id,
             fingerprint: self.fingerprint.clone(),
             axes: entry.planned.axes.clone(),
+            scale: known.as_ref().and_then(|known| known.scale),
             config: entry.config.clone(),
         };
-        if RunFile::read(&run).is_ok_and(|known| known == file) {
+        if known.as_ref() == Some(&file) {
             return Ok(());
         }
         crate::store::create_dir(run.root())?;

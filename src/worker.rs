@@ -123,7 +123,8 @@ where
     A: AutodiffBackend + ConvOps + LossOps,
     A::InnerBackend: ConvOps,
 {
-    let config = RunFile::read(run).map_err(storage)?.config;
+    let mut file = RunFile::read(run).map_err(storage)?;
+    let config = file.config.clone();
     let cache = Cache::standard();
     let dataset = cache.as_ref().map_or_else(|| Dataset::open(&config.data), |cache| cache.open(&config.data));
     let dataset = dataset.map_err(bad_data)?;
@@ -136,6 +137,10 @@ where
         _ => Prepared::load(&dataset, &config.data, &splits),
     };
     let prepared = prepared.map_err(bad_data)?;
+    if file.scale != prepared.scale() {
+        file.scale = prepared.scale();
+        file.write(run).map_err(storage)?;
+    }
     let task = Task {
         config: &config,
         samples: &prepared,

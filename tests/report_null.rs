@@ -31,7 +31,7 @@ fn run(setting: usize, split: usize, score: f64) -> Run {
     let config = RunConfig::default();
     let axes = [("learning_rate", setting), ("split_seed", split)];
     let axes = axes.map(|(axis, value)| (axis.to_owned(), serde_json::json!(value))).into_iter().collect();
-    let file = RunFile { id: RunId::of(&config, ""), fingerprint: String::new(), axes, config };
+    let file = RunFile { id: RunId::of(&config, ""), fingerprint: String::new(), axes, scale: None, config };
     let row = EpochRow {
         epoch: 1,
         split: Split::Val,

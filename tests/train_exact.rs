@@ -50,7 +50,7 @@ fn prepare(folder: &Path, config: &RunConfig) -> RunDir {
     let run = RunDir::new(folder);
     fs::create_dir_all(folder).unwrap();
     let id = RunId::of(config, "made up");
-    RunFile { id, fingerprint: "made up".into(), axes: Default::default(), config: config.clone() }
+    RunFile { id, fingerprint: "made up".into(), axes: Default::default(), scale: None, config: config.clone() }
         .write(&run)
         .unwrap();
     run

@@ -36,7 +36,6 @@ pub use dataset::{Dataset, Sample};
 pub use error::{Cause, DataError, DataErrors};
 pub use fingerprint::fingerprint;
 pub use mask::IGNORED;
-pub use normalize::Scale;
 pub use picture::Rgb8;
 pub use prepared::{NativeMask, Prepared, input, pages};
 pub use split::assign;

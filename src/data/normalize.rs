@@ -1,15 +1,6 @@
 //! Grey values as the network gets them: what is taken off and what they are divided by.
 
-use crate::domain::Normalize;
-
-/// `(value - shift) / spread`.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Scale {
-    /// What is taken off each value.
-    pub shift: f32,
-    /// What the rest is divided by; above 0.
-    pub spread: f32,
-}
+use crate::domain::{Normalize, Scale};
 
 impl Scale {
     /// The scale of one image by its own values; `None` if the kind needs the whole data set.

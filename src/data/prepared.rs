@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::domain::{Channels, DataConfig, InputMode, InputSize, Normalize, Split};
+use crate::domain::{Channels, DataConfig, InputMode, InputSize, Normalize, Scale, Split};
 
 use super::{
     cache::Mapped,
     dataset::{Dataset, read_picture},
     error::{DataError, DataErrors, Problems},
     mask,
-    normalize::{Moments, Scale},
+    normalize::Moments,
     picture::{Picture, Rgb8},
     raster, resize,
 };
@@ -24,6 +24,8 @@ pub struct Prepared {
     arrays: Arrays,
     /// Images and masks are at the size they have on disk, whatever `size` says.
     whole: bool,
+    /// The one scale of all images, where there is one.
+    scale: Option<Scale>,
     /// Images scaled for this run alone, in place of the arrays'.
     scaled: Option<Vec<Vec<f32>>>,
     files: Vec<(PathBuf, usize)>,
@@ -65,10 +67,11 @@ impl Prepared {
     /// If a file changed since the data set was opened so that it cannot be read any more.
     pub fn load(dataset: &Dataset, config: &DataConfig, splits: &[Split]) -> Result<Self, DataErrors> {
         let mut prepared = Self::unscaled(dataset, config)?;
-        let whole = prepared.whole_scale(config, splits);
+        let of_training = prepared.scale_of_training(config, splits);
         if let Arrays::Own(items) = &mut prepared.arrays {
-            items.par_iter_mut().for_each(|item| scale(&mut item.image, config, whole));
+            items.par_iter_mut().for_each(|item| scale(&mut item.image, config, of_training));
         }
+        prepared.scale = of_training;
         Ok(prepared)
     }
 
@@ -87,6 +90,7 @@ impl Prepared {
             size,
             arrays: Arrays::Own(items),
             whole,
+            scale: None,
             scaled: None,
             files: files(dataset),
             decoded,
@@ -103,11 +107,13 @@ impl Prepared {
     ) -> Self {
         let (channels, size) = (mapped.channels(), mapped.size());
         let arrays = Arrays::Mapped(mapped);
-        let mut prepared = Self { channels, size, arrays, whole: false, scaled: None, files: files(dataset), decoded };
-        if let Some(whole) = prepared.whole_scale(config, splits) {
+        let files = files(dataset);
+        let mut prepared = Self { channels, size, arrays, whole: false, scale: None, scaled: None, files, decoded };
+        prepared.scale = prepared.scale_of_training(config, splits);
+        if let Some(scale) = prepared.scale {
             let scaled = |i: usize| {
                 let mut image = prepared.image(i).to_vec();
-                whole.apply(&mut image);
+                scale.apply(&mut image);
                 image
             };
             prepared.scaled = Some((0..prepared.len()).map(scaled).collect());
@@ -115,8 +121,14 @@ impl Prepared {
         prepared
     }
 
-    /// The one scale of all images, if the training images decide it; it is needed to predict.
-    pub fn whole_scale(&self, config: &DataConfig, splits: &[Split]) -> Option<Scale> {
+    /// The one scale of all images, where `data.normalize` is `dataset`: that of the training images. It is needed to
+    /// predict, so run.toml keeps it.
+    pub fn scale(&self) -> Option<Scale> {
+        self.scale
+    }
+
+    /// The scale that the training images give, if `data.normalize` is `dataset`; their values are not scaled yet.
+    fn scale_of_training(&self, config: &DataConfig, splits: &[Split]) -> Option<Scale> {
         let training = splits.iter().enumerate().filter(|(_, split)| **split == Split::Train);
         let moments = || training.map(|(i, _)| Moments::of(self.image(i))).fold(Moments::default(), Moments::and);
         (config.normalize == Normalize::Dataset).then(|| moments().scale())

@@ -5,7 +5,7 @@ use std::fs;
 use serde::{Deserialize, Serialize};
 
 use super::{RunDir, StoreError, write_text};
-use crate::domain::{RunConfig, RunId};
+use crate::domain::{RunConfig, RunId, Scale};
 
 /// The content of run.toml.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,10 @@ pub struct RunFile {
     pub fingerprint: String,
     /// The axes of the sweep and this run's values, as the sweep file names them.
     pub axes: serde_json::Map<String, serde_json::Value>,
+    /// Mean and standard deviation of the training images at the input size, noted by the worker where
+    /// `data.normalize` is `dataset`; other images are scaled by them too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scale>,
     /// Every setting, defaults included.
     pub config: RunConfig,
 }

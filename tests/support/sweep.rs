@@ -103,7 +103,7 @@ impl Fake {
         let run = sweep.run(&name);
         create_dir(run.root()).unwrap();
         let table = axes.iter().cloned().collect();
-        RunFile { id, fingerprint: "made up".into(), axes: table, config }.write(&run).unwrap();
+        RunFile { id, fingerprint: "made up".into(), axes: table, scale: None, config }.write(&run).unwrap();
 
         let mut history = History::new(self, rate, split_seed, id.0.as_u128() as u64);
         for epoch in 1..=self.epochs {
