@@ -22,15 +22,21 @@
 //! | [`worker`] | one run in a process of its own |
 //! | [`report`] | what a sweep shows: tables, statistics, findings, charts, the page |
 //! | [`cli`] | the commands; alone touches the terminal |
+//!
+//! Without the feature `train` only the parts that need no burn are there.
 
+#[cfg(feature = "train")]
 pub mod cli;
 pub mod data;
 pub mod devices;
 pub mod domain;
 pub mod estimate;
 pub mod grid;
+#[cfg(feature = "train")]
 pub mod loss;
+#[cfg(feature = "train")]
 pub mod metrics;
+#[cfg(feature = "train")]
 pub mod model;
 pub mod plan;
 pub mod protocol;
@@ -38,5 +44,7 @@ pub mod report;
 pub mod scheduler;
 pub mod spec;
 pub mod store;
+#[cfg(feature = "train")]
 pub mod train;
+#[cfg(feature = "train")]
 pub mod worker;

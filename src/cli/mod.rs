@@ -10,6 +10,7 @@ mod devices;
 mod diagnose;
 mod doctor;
 mod exit;
+mod export;
 mod jobs;
 mod launch;
 mod loading;
@@ -71,6 +72,8 @@ enum Command {
     Diagnose(diagnose::Arguments),
     /// Hold two settings against each other on the same splits
     Compare(compare::Arguments),
+    /// Write a run's weights as safetensors, for PyTorch and others
+    Export(export::Arguments),
     /// Check images and masks, or make a synthetic set
     #[command(subcommand)]
     Data(data::Command),
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Report(arguments) => report::main(&arguments),
         Command::Diagnose(arguments) => diagnose::main(&arguments),
         Command::Compare(arguments) => compare::main(&arguments),
+        Command::Export(arguments) => export::main(&arguments),
         Command::Data(command) => data::main(&command),
         Command::Devices(arguments) => devices::main(&arguments),
         Command::Doctor(arguments) => doctor::main(&arguments),

@@ -20,6 +20,9 @@ pub struct Arguments {
     /// Write each chart as PNG too, beside the SVG
     #[arg(long)]
     png: bool,
+    /// Write TensorBoard's event files too: scalars of every run and class, and the panels
+    #[arg(long)]
+    tensorboard: bool,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -34,6 +37,10 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     if arguments.png {
         let written = report::write_png(&sweep, &runs)?;
         console::note(&format!("{} in {}", console::count(written, "PNG"), sweep.report().join("plots").display()));
+    }
+    if arguments.tensorboard {
+        let folder = report::tensorboard::write(&sweep, &runs)?;
+        console::note(&format!("event files: tensorboard --logdir {}", folder.display()));
     }
     if arguments.json {
         console::answer(&format!(

@@ -1,7 +1,17 @@
 //! Weights by name, to and from safetensors. Names follow the structure: `encoder.0.first.weight`,
 //! `decoder.0.up.gamma`, `head.bias`; convolution weights are [out, in, k, k] as in PyTorch.
+//!
+//! | name | values |
+//! | --- | --- |
+//! | `encoder.LEVEL.first`, `.second` | the two blocks of a level; level 0 sees the image |
+//! | `decoder.STEP.up`, `.join.first`, `.join.second` | a step up, step 0 the deepest: 2 × 2 block after upsampling, then two blocks over (skipped map, map) |
+//! | `keras` | the 3 × 3 block before the head, where `model.head` is `keras` |
+//! | `head.weight`, `head.bias` | 1 × 1 convolution to logits |
+//! | a block's `weight`, `bias` | convolution, padded "same" (a 2 × 2 kernel after the map), then ReLU |
+//! | a block's `gamma`, `beta` | norm after the ReLU, ε = 10⁻⁵ |
+//! | a block's `running_mean`, `running_variance` | batch norm; absent with group norm (8 groups, or the most of 4, 2, 1 that divides the channels) |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
@@ -65,6 +75,18 @@ pub fn load<B: Backend, M: Module<B>>(module: M, arrays: &Arrays) -> Result<M, W
 /// # Errors
 /// If an array's values and shape disagree.
 pub fn to_bytes(arrays: &Arrays) -> Result<Vec<u8>, WeightsError> {
+    write(arrays, None)
+}
+
+/// A safetensors file that says `about` under the name `sweepscope` in its metadata.
+///
+/// # Errors
+/// If an array's values and shape disagree.
+pub fn to_bytes_about(arrays: &Arrays, about: String) -> Result<Vec<u8>, WeightsError> {
+    write(arrays, Some(HashMap::from([("sweepscope".to_owned(), about)])))
+}
+
+fn write(arrays: &Arrays, metadata: Option<HashMap<String, String>>) -> Result<Vec<u8>, WeightsError> {
     let bytes: Vec<(&String, &Array, Vec<u8>)> = arrays
         .iter()
         .map(|(name, array)| (name, array, array.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
@@ -73,7 +95,7 @@ pub fn to_bytes(arrays: &Arrays) -> Result<Vec<u8>, WeightsError> {
         .iter()
         .map(|(name, array, bytes)| Ok((*name, TensorView::new(Dtype::F32, array.shape.clone(), bytes)?)))
         .collect::<Result<_, safetensors::SafeTensorError>>()?;
-    Ok(safetensors::serialize(views, None)?)
+    Ok(safetensors::serialize(views, metadata)?)
 }
 
 /// The arrays of a safetensors file. PyTorch's whole-number counters of batches are left out.

@@ -9,6 +9,7 @@
 //! | [`standings`] | settings compared honestly |
 //! | [`diagnose`] | the rules, from evidence to findings |
 //! | `tables` | runs.csv and metrics.csv |
+//! | [`tensorboard`] | the same as TensorBoard's event files |
 //! | `verdict` | the result in plain words |
 //! | [`statistics`] | intervals, tests, components of variance |
 //! | [`plot`] | charts as SVG and PNG |
@@ -28,6 +29,7 @@ mod provenance;
 pub mod standings;
 pub mod statistics;
 mod tables;
+pub mod tensorboard;
 mod verdict;
 mod words;
 

@@ -15,8 +15,7 @@ use crate::{
     store::CheckpointSet,
 };
 
-/// The file of weights and running statistics.
-pub const MODEL: &str = "model.safetensors";
+const MODEL: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 
 /// Writes the trainer's files into a set's `folder`.
@@ -56,6 +55,14 @@ pub fn read_optimizer<B: ConvOps>(
 ) -> Result<Optimizer<B>, Failure> {
     let path = set.folder.join(OPTIMIZER);
     fresh.with_state(&read(&path)?, device).ok_or_else(|| corrupt(&path, "it is no optimiser's state"))
+}
+
+/// Weights and running statistics by name.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn read_arrays(set: &CheckpointSet) -> Result<weights::Arrays, Failure> {
+    read(&set.folder.join(MODEL))
 }
 
 /// Input channels and classes of the set's network.

@@ -11,7 +11,7 @@
 //! | `early_stopping` | when to end, which epoch is best |
 //! | `record`, `checkpoint`, `resume` | what is written each epoch, and where to go on |
 //! | `finish`, `panel` | images.csv and pictures at the end |
-//! | `predict` | a run's network for new images and for export |
+//! | `predict`, `export` | a run's network for new images, and for other programs |
 
 mod augment;
 mod checkpoint;
@@ -19,6 +19,7 @@ mod crop;
 mod early_stopping;
 mod epoch;
 mod evaluate;
+mod export;
 mod finish;
 mod loader;
 mod optimizer;
@@ -36,9 +37,10 @@ use burn::tensor::backend::AutodiffBackend;
 
 pub use early_stopping::{best, stops};
 pub use evaluate::evaluate;
+pub use export::export;
 pub use loader::Batch;
 pub use optimizer::{Gradients, Optimizer, gradients};
-pub use predict::{Predictor, export};
+pub use predict::Predictor;
 pub use samples::{Samples, Task};
 pub use schedule::learning_rate;
 

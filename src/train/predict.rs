@@ -1,6 +1,4 @@
-//! A finished (or stopped) run's network, for new images and for export.
-
-use std::fs;
+//! A finished (or stopped) run's network, for new images.
 
 use burn::backend::Flex;
 
@@ -57,16 +55,6 @@ impl Predictor {
         let found = probabilities(&self.model, &[(image, size)], extent, window, &Default::default());
         labels_of(&found.concat(), self.classes, size, native)
     }
-}
-
-/// The weights that a run's predictions use, as a safetensors file; `model::weights` documents the names.
-///
-/// # Errors
-/// If the run has no checkpoint or it cannot be read.
-pub fn export(run: &RunDir) -> Result<Vec<u8>, Failure> {
-    let config = RunFile::read(run).map_err(storage)?.config;
-    let path = chosen(run, &config, &run.read_state().map_err(storage)?)?.folder.join(checkpoint::MODEL);
-    fs::read(&path).map_err(|e| Failure::new(FailureKind::Storage, format!("failed to read {}: {e}", path.display())))
 }
 
 /// The set that predictions use: the best epoch's, or the last where the settings say that it is not restored.
