@@ -28,8 +28,14 @@ fn sweep() -> &'static Path {
         let folder = tempfile::tempdir().unwrap();
         let file = small_sweep(folder.path());
         let axes = "\"model.head\" = [\"plain\", \"keras\"]\n\"model.norm\" = [\"batch\", \"group\"]";
-        let text = SMALL_SWEEP.replace("learning_rate = [1e-2, 1e-3]", axes).replace("base_width = 2", "base_width = 4");
-        fs::write(&file, text.replace("depth = 2", "depth = 3").replace("input_size = 32", "input_size = 32\nnormalize = \"dataset\"")).unwrap();
+        let text =
+            SMALL_SWEEP.replace("learning_rate = [1e-2, 1e-3]", axes).replace("base_width = 2", "base_width = 4");
+        fs::write(
+            &file,
+            text.replace("depth = 2", "depth = 3")
+                .replace("input_size = 32", "input_size = 32\nnormalize = \"dataset\""),
+        )
+        .unwrap();
         expect_code(&call(folder.path(), &["run", "sweep.toml", "train.epochs=3"]), 0);
         expect_code(&call(folder.path(), &["report", "results/small", "--tensorboard"]), 0);
         folder
@@ -38,7 +44,8 @@ fn sweep() -> &'static Path {
 }
 
 fn runs() -> Vec<PathBuf> {
-    let mut runs: Vec<_> = fs::read_dir(sweep().join("results/small/runs")).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut runs: Vec<_> =
+        fs::read_dir(sweep().join("results/small/runs")).unwrap().map(|e| e.unwrap().path()).collect();
     runs.sort();
     assert_eq!(runs.len(), 8);
     runs
