@@ -20,6 +20,7 @@
 //! | [`metrics`] | figures from predictions, at the masks' own size |
 //! | [`train`] | the training of one run: exact, resumable, recorded epoch by epoch |
 //! | [`worker`] | one run in a process of its own |
+//! | [`predict`] | masks of new images, and the one look at the test split |
 //! | [`report`] | what a sweep shows: tables, statistics, findings, charts, the page |
 //! | [`cli`] | the commands; alone touches the terminal |
 //!
@@ -39,6 +40,7 @@ pub mod metrics;
 #[cfg(feature = "train")]
 pub mod model;
 pub mod plan;
+pub mod predict;
 pub mod protocol;
 pub mod report;
 pub mod scheduler;

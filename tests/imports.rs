@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("metrics", &["domain", "data", "loss"]),
     ("train", &["domain", "data", "model", "loss", "metrics", "protocol", "store"]),
     ("worker", &["domain", "data", "loss", "model", "train", "protocol", "store"]),
+    ("predict", &["domain", "data", "loss", "metrics", "train", "store"]),
     ("scheduler", &["domain", "devices", "protocol", "store"]),
     ("report", &["domain", "store"]),
 ];

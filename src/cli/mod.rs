@@ -16,6 +16,7 @@ mod launch;
 mod loading;
 mod logs;
 mod plan;
+mod predict;
 mod progress;
 mod report;
 mod resume;
@@ -24,6 +25,7 @@ mod run;
 mod status;
 mod stop;
 mod sweep;
+mod test;
 mod time_left;
 mod worker;
 
@@ -74,6 +76,10 @@ enum Command {
     Compare(compare::Arguments),
     /// Write a run's weights as safetensors, for PyTorch and others
     Export(export::Arguments),
+    /// Evaluate the chosen setting on the test images, once
+    Test(test::Arguments),
+    /// Make masks of new images with a run's network
+    Predict(predict::Arguments),
     /// Check images and masks, or make a synthetic set
     #[command(subcommand)]
     Data(data::Command),
@@ -104,6 +110,8 @@ pub fn main() -> ExitCode {
         Command::Diagnose(arguments) => diagnose::main(&arguments),
         Command::Compare(arguments) => compare::main(&arguments),
         Command::Export(arguments) => export::main(&arguments),
+        Command::Test(arguments) => test::main(&arguments),
+        Command::Predict(arguments) => predict::main(&arguments),
         Command::Data(command) => data::main(&command),
         Command::Devices(arguments) => devices::main(&arguments),
         Command::Doctor(arguments) => doctor::main(&arguments),

@@ -36,6 +36,7 @@ pub use dataset::{Dataset, Sample};
 pub use error::{Cause, DataError, DataErrors};
 pub use fingerprint::fingerprint;
 pub use mask::IGNORED;
+pub use pairing::{image_files, stem};
 pub use picture::Rgb8;
-pub use prepared::{NativeMask, Prepared, input, pages};
+pub use prepared::{NativeMask, Prepared, input, pages, picture};
 pub use split::assign;

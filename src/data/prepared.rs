@@ -195,7 +195,7 @@ impl Prepared {
     /// If the file cannot be read any more.
     pub fn picture(&self, i: usize) -> Result<Rgb8, DataErrors> {
         let (file, page) = &self.files[i];
-        Ok(read_picture(file, *page)?.rgb8())
+        picture(file, *page)
     }
 }
 
@@ -217,6 +217,14 @@ pub fn input(
     let mut image = resized(picture, channels, wanted);
     scale(&mut image, config, whole);
     Ok((image, size))
+}
+
+/// Page `page` (from 0) of an image file for the eye, at the size it has on disk.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn picture(file: &Path, page: usize) -> Result<Rgb8, DataErrors> {
+    Ok(read_picture(file, page)?.rgb8())
 }
 
 /// How many images a file holds: the pages of a TIFF stack, else one.

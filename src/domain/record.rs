@@ -206,6 +206,25 @@ pub struct SplitRow {
     pub split: Split,
 }
 
+/// A row of test.csv: a run whose test images were evaluated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestRow {
+    /// How many times the test images of this sweep had been looked at then, this time included.
+    pub look: usize,
+    /// The setting that was evaluated, in words.
+    pub setting: String,
+    /// The run's folder name.
+    pub run: String,
+    /// The epoch of the weights.
+    pub epoch: usize,
+    /// Figures as in epochs.csv.
+    pub dice_macro: Option<f64>,
+    /// Likewise.
+    pub iou_macro: Option<f64>,
+    /// Likewise.
+    pub dice_coef: Option<f64>,
+}
+
 /// Everything one epoch records.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EpochRecord {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    domain::{Counts, EpochRow, EvidenceRow, Metric, Split, SplitRow, StateRecord, TimingRow, axis_text},
+    domain::{Counts, EpochRow, EvidenceRow, Metric, Split, SplitRow, StateRecord, TestRow, TimingRow, axis_text},
     store::{RunDir, RunFile, StoreError},
 };
 
@@ -24,6 +24,8 @@ pub struct Sweep {
     pub background: Option<String>,
     /// The runs in the plan's order.
     pub runs: Vec<Run>,
+    /// Every evaluation of test images, in their order.
+    pub tests: Vec<TestRow>,
     /// Files that could not be read, each with the reason.
     pub problems: Vec<String>,
 }
@@ -155,6 +157,11 @@ impl Run {
             }
         }
         best.map(|(epoch, _)| epoch)
+    }
+
+    /// The figures of the test images, where they were evaluated.
+    pub fn test_row(&self) -> Option<&EpochRow> {
+        self.rows(Split::Test).last()
     }
 
     /// The figures of `split` at the best epoch.

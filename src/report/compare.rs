@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::{
     aggregate::{Run, Sweep},
-    cells, standings,
+    setting::{self, SettingError},
+    standings,
     statistics::{self, NOETHER_PAIRS},
     tables, words,
 };
@@ -15,25 +16,9 @@ use crate::{domain::Direction, store::SweepDir};
 /// Why two settings cannot be compared.
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
-    /// Not `axis=value` and not a run.
-    #[error("`{0}` is neither a run of this sweep nor a setting; write a setting as learning_rate=1e-3,batch_size=4")]
-    NotASetting(String),
-    /// An axis that the sweep has not.
-    #[error("`{axis}` is no axis of this sweep; its axes are {axes}")]
-    UnknownAxis {
-        /// What was written.
-        axis: String,
-        /// What there is.
-        axes: String,
-    },
-    /// No run has these values.
-    #[error("no run has {setting} and a score; {axes}")]
-    NoRun {
-        /// What was written.
-        setting: String,
-        /// The values of each axis.
-        axes: String,
-    },
+    /// One of them is no setting of this sweep.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// The two settings have no run that differs in nothing else.
     #[error("{a} and {b} never ran on the same split with all else equal")]
     NoPair {
@@ -82,12 +67,12 @@ pub struct Comparison {
 /// If one is no setting of this sweep or they share no split.
 pub fn compare(sweep: &SweepDir, runs: &[String], a: &str, b: &str) -> Result<Comparison, CompareError> {
     let data = tables::read(sweep, runs);
-    let (first, second) = (selection(&data, a)?, selection(&data, b)?);
+    let (first, second) = (setting::selection(&data, a)?, setting::selection(&data, b)?);
     let named: Vec<&str> = first.iter().chain(&second).map(|(axis, _)| axis.as_str()).collect();
     let (ours, theirs) = (scores(&data, &first, &named), scores(&data, &second, &named));
-    for (setting, found) in [(a, &ours), (b, &theirs)] {
+    for (text, found) in [(a, &ours), (b, &theirs)] {
         if found.is_empty() {
-            return Err(CompareError::NoRun { setting: setting.into(), axes: levels(&data) });
+            return Err(SettingError::NoRun { setting: text.into(), axes: setting::levels(&data) }.into());
         }
     }
     let sign = if data.monitor.direction() == Direction::Maximize { 1.0 } else { -1.0 };
@@ -169,51 +154,20 @@ pub fn lines(answer: &Comparison) -> Vec<String> {
     ]
 }
 
-/// Axis and value pairs.
-fn selection(sweep: &Sweep, text: &str) -> Result<Vec<(String, String)>, CompareError> {
-    if let Some(run) = sweep.runs.iter().find(|run| run.name == text) {
-        let axes = cells::setting_axes(sweep).into_iter();
-        return Ok(axes.filter_map(|axis| Some((axis.to_owned(), run.axis(axis)?))).collect());
-    }
-    text.split(',')
-        .map(|part| {
-            let (axis, value) = part.split_once('=').ok_or_else(|| CompareError::NotASetting(text.into()))?;
-            let (axis, value) = (axis.trim(), value.trim());
-            if !sweep.axes.iter().any(|known| known == axis) {
-                return Err(CompareError::UnknownAxis { axis: axis.into(), axes: words::list(&sweep.axes) });
-            }
-            Ok((axis.to_owned(), value.to_owned()))
-        })
-        .collect()
-}
-
 /// The scored runs of a selection under the values of the axes that neither selection names.
 fn scores<'a>(
     sweep: &'a Sweep,
     selection: &[(String, String)],
     named: &[&str],
 ) -> BTreeMap<Vec<Option<String>>, (&'a Run, f64)> {
-    let is_it =
-        |run: &&Run| selection.iter().all(|(axis, value)| run.axis(axis).is_some_and(|found| same(&found, value)));
     let key = |run: &Run| {
         let others = sweep.axes.iter().filter(|axis| !named.contains(&axis.as_str()));
         others.map(|axis| run.axis(axis)).collect::<Vec<_>>()
     };
-    let scored = sweep.runs.iter().filter(is_it).filter_map(|run| Some((run, run.score(sweep.monitor)?)));
+    let scored = sweep
+        .runs
+        .iter()
+        .filter(|run| setting::has(run, selection))
+        .filter_map(|run| Some((run, run.score(sweep.monitor)?)));
     scored.map(|(run, score)| (key(run), (run, score))).collect()
-}
-
-/// Numbers by value, so that 1e-3 is 0.001; else by text.
-fn same(a: &str, b: &str) -> bool {
-    match (a.parse::<f64>(), b.parse::<f64>()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => a == b,
-    }
-}
-
-fn levels(sweep: &Sweep) -> String {
-    let axes = cells::setting_axes(sweep);
-    let levels: Vec<String> =
-        axes.iter().map(|axis| format!("{axis} has {}", words::list(&cells::levels(sweep, axis)))).collect();
-    levels.join("; ")
 }

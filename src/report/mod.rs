@@ -6,6 +6,7 @@
 //! | [`cells`] | groups runs that differ in their seeds alone |
 //! | [`compare`] | two settings paired by split |
 //! | [`evidence`] | what the rules need of a run, prepared once |
+//! | [`setting`] | a setting as people write it |
 //! | [`standings`] | settings compared honestly |
 //! | [`diagnose`] | the rules, from evidence to findings |
 //! | `tables` | runs.csv and metrics.csv |
@@ -15,6 +16,7 @@
 //! | [`plot`] | charts as SVG and PNG |
 //! | `next` | what to run next |
 //! | `provenance` | what the runs share |
+//! | [`words`] | figures and settings as people write them |
 //! | `page` | report/index.html |
 
 pub mod aggregate;
@@ -26,12 +28,13 @@ mod next;
 mod page;
 pub mod plot;
 mod provenance;
+pub mod setting;
 pub mod standings;
 pub mod statistics;
 mod tables;
 pub mod tensorboard;
 mod verdict;
-mod words;
+pub mod words;
 
 use std::path::{Path, PathBuf};
 

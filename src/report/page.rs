@@ -17,7 +17,6 @@ use super::{
     plot::{self, Picture},
     provenance,
     standings::Standing,
-    verdict::mean_and_spread,
     words,
 };
 use crate::{
@@ -175,10 +174,10 @@ fn ranking(data: &Sweep, standings: &[Standing<'_>]) -> Vec<RankRow> {
         RankRow {
             place: index + 1,
             setting: standing.cell.label(data),
-            score: mean_and_spread(&standing.scores),
+            score: words::mean_and_spread(&standing.scores),
             sort: standing.mean,
             runs: standing.scores.len(),
-            dice_coef: mean_and_spread(&pooled),
+            dice_coef: words::mean_and_spread(&pooled),
             interval: standing.interval.map(words::interval).unwrap_or_default(),
             middle: standing
                 .middle

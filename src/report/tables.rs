@@ -10,8 +10,8 @@ use super::{
     words,
 };
 use crate::{
-    domain::{Metric, Split},
-    store::{StoreError, SweepDir, write_derived},
+    domain::{EpochRow, Metric},
+    store::{StoreError, SweepDir, read_rows, write_derived},
 };
 
 /// Runs that are read before their rows are written: bounds the text in memory.
@@ -62,6 +62,7 @@ fn name_classes(data: &mut Sweep) {
 
 fn read_heads(sweep: &SweepDir, names: &[String]) -> Sweep {
     let mut data = Sweep { name: words::file_name(sweep.root()), ..Sweep::default() };
+    data.tests = read_rows(&sweep.test_csv()).map_err(|e| data.problems.push(e.to_string())).unwrap_or_default();
     data.runs = names.iter().map(|name| aggregate::read_head(&sweep.run(name), &mut data.problems)).collect();
     for file in data.runs.iter().filter_map(|run| run.file.as_ref()) {
         for axis in file.axes.keys().filter(|axis| !data.axes.contains(axis)).cloned().collect::<Vec<_>>() {
@@ -124,7 +125,15 @@ fn copy_classes(path: &std::path::Path, run: &Run, axes: &[String], out: &mut Ve
 fn write_runs(data: &Sweep, out: &mut dyn Write) -> io::Result<()> {
     let best = format!("best_{}", data.monitor);
     let columns = ["attempts", "epochs", "best_epoch", &best];
-    let figures = ["val_dice_macro", "val_iou_macro", "val_dice_coef", "test_dice_macro", "failure"];
+    let figures = [
+        "val_dice_macro",
+        "val_iou_macro",
+        "val_dice_coef",
+        "test_dice_macro",
+        "test_iou_macro",
+        "test_dice_coef",
+        "failure",
+    ];
     let axes = data.axes.iter().map(String::as_str);
     write_record(out, ["run", "state"].into_iter().chain(axes).chain(columns).chain(figures))?;
     for run in &data.runs {
@@ -157,14 +166,21 @@ fn run_cells(data: &Sweep, run: &Run) -> Vec<String> {
         let metric: Metric = name.parse().ok()?;
         metric.of(std::slice::from_ref(run.best_row(data.monitor, metric.split)?))
     };
-    let test = run.best_row(data.monitor, Split::Test).and_then(|row| row.dice_macro);
+    let test = |of: fn(&EpochRow) -> Option<f64>| run.test_row().and_then(of);
     let mut cells = vec![run.name.clone(), run.state.state.name().to_owned()];
     cells.extend(data.axes.iter().map(|axis| run.axis(axis).unwrap_or_default()));
     cells.push(run.state.attempts.to_string());
     cells.push(run.state.epoch.to_string());
     cells.push(run.best_epoch(data.monitor).map(|epoch| epoch.to_string()).unwrap_or_default());
-    let scores =
-        [run.score(data.monitor), figure("val_dice_macro"), figure("val_iou_macro"), figure("val_dice_coef"), test];
+    let scores = [
+        run.score(data.monitor),
+        figure("val_dice_macro"),
+        figure("val_iou_macro"),
+        figure("val_dice_coef"),
+        test(|row| row.dice_macro),
+        test(|row| row.iou_macro),
+        test(|row| row.dice_coef),
+    ];
     cells.extend(scores.map(|score| score.map(|value| value.to_string()).unwrap_or_default()));
     cells.push(run.state.failure.as_ref().map(ToString::to_string).unwrap_or_default());
     cells

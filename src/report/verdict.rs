@@ -6,7 +6,7 @@ use super::{
     aggregate::{Run, Sweep},
     cells,
     standings::{Standing, split_of},
-    statistics::{deviation, mean},
+    statistics::mean,
     words,
 };
 use crate::domain::{RunState, Split};
@@ -14,20 +14,20 @@ use crate::domain::{RunState, Split};
 /// A gap between the pooled and the macro score above which the pooled one misleads; rule 1's.
 const GAP: f64 = 0.10;
 
-/// The three lines.
+/// A line each: the ranking, the test images where they were looked at, what the pooled score hides, what moves the score.
 pub fn lines(sweep: &Sweep, standings: &[Standing<'_>]) -> Vec<String> {
     let Some(best) = standings.first() else {
         let failed = sweep.runs.iter().filter(|run| run.state.state == RunState::Failed).count();
         return vec![format!("No run has a score yet: {}, {failed} failed.", words::count(sweep.runs.len(), "run"))];
     };
-    [Some(ranking(sweep, best, standings)), hidden(sweep), spread(sweep)].into_iter().flatten().collect()
+    [Some(ranking(sweep, best, standings)), tested(sweep), hidden(sweep), spread(sweep)].into_iter().flatten().collect()
 }
 
 fn ranking(sweep: &Sweep, best: &Standing<'_>, standings: &[Standing<'_>]) -> String {
     let figure = format!(
         "{} {} over {}",
         words::metric(sweep.monitor),
-        mean_and_spread(&best.scores),
+        words::mean_and_spread(&best.scores),
         words::count(best.scores.len(), "run")
     );
     let label = best.cell.label(sweep);
@@ -52,6 +52,22 @@ fn ranking(sweep: &Sweep, best: &Standing<'_>, standings: &[Standing<'_>]) -> St
         some => format!("{some} of the {others} other settings cannot be told apart from it"),
     };
     format!("{} mean: {label}, {figure}; {verdict}.", highest(sweep))
+}
+
+fn tested(sweep: &Sweep) -> Option<String> {
+    let last = sweep.tests.last()?;
+    let of_look = sweep.tests.iter().filter(|row| row.look == last.look);
+    let scores: Vec<f64> = of_look.filter_map(|row| row.dice_macro).collect();
+    let looks = match last.look {
+        1 => "looked at once".into(),
+        looks => format!("looked at {looks} times, which makes the best of them optimistic"),
+    };
+    Some(format!(
+        "On the test images ({looks}): {}, Dice (macro) {} over {}.",
+        last.setting,
+        words::mean_and_spread(&scores),
+        words::count(scores.len(), "run")
+    ))
 }
 
 fn highest(sweep: &Sweep) -> &'static str {
@@ -145,10 +161,4 @@ fn range(sweep: &Sweep, key: impl Fn(&Run) -> Vec<String>) -> Option<f64> {
     let means: Vec<f64> = groups.values().filter_map(|scores| mean(scores)).collect();
     let (low, high) = (means.iter().copied().reduce(f64::min)?, means.iter().copied().reduce(f64::max)?);
     (means.len() > 1).then_some(high - low)
-}
-
-/// `0.61 ± 0.04`; the spread is the standard deviation.
-pub fn mean_and_spread(scores: &[f64]) -> String {
-    let centre = mean(scores).map(words::score).unwrap_or_default();
-    deviation(scores).map_or(centre.clone(), |spread| format!("{centre} ± {}", words::score(spread)))
 }

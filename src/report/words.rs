@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::statistics::Interval;
+use super::statistics::{Interval, deviation, mean};
 use crate::domain::{Figure, Metric};
 
 /// The last part of a path.
@@ -55,4 +55,10 @@ pub fn list(items: &[String]) -> String {
 /// `0.55 to 0.67`.
 pub fn interval(interval: Interval) -> String {
     format!("{} to {}", score(interval.low), score(interval.high))
+}
+
+/// `0.61 ± 0.04`; the spread is the standard deviation.
+pub fn mean_and_spread(scores: &[f64]) -> String {
+    let centre = mean(scores).map(score).unwrap_or_default();
+    deviation(scores).map_or(centre.clone(), |spread| format!("{centre} ± {}", score(spread)))
 }

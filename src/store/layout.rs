@@ -55,6 +55,11 @@ impl SweepDir {
         self.0.join("findings.csv")
     }
 
+    /// Which settings were evaluated on the test images.
+    pub fn test_csv(&self) -> PathBuf {
+        self.0.join("test.csv")
+    }
+
     /// Charts and the page.
     pub fn report(&self) -> PathBuf {
         self.0.join("report")

@@ -2,10 +2,16 @@
 
 use burn::backend::Flex;
 
-use super::{checkpoint, evaluate::probabilities, storage};
+use super::{
+    checkpoint,
+    evaluate::{evaluate, probabilities},
+    samples::Task,
+    storage,
+};
 use crate::{
-    domain::{Failure, FailureKind, RunConfig, StateRecord},
-    metrics::labels_of,
+    domain::{Failure, FailureKind, InputMode, RunConfig, StateRecord},
+    loss::Loss,
+    metrics::{ImageFigures, labels_of, resize_bilinear},
     model::{ConvOps, UNet},
     store::{CheckpointSet, RunDir, RunFile},
 };
@@ -16,6 +22,7 @@ pub struct Predictor {
     config: RunConfig,
     channels: usize,
     classes: usize,
+    epoch: usize,
 }
 
 impl Predictor {
@@ -29,7 +36,7 @@ impl Predictor {
         let set = chosen(run, &config, &state)?;
         let [channels, classes] = checkpoint::extent(&set)?;
         let model = read::<Flex>(&set, &config, [channels, classes], &Default::default())?;
-        Ok(Self { model, config, channels, classes })
+        Ok(Self { model, config, channels, classes, epoch: set.epoch })
     }
 
     /// The run's settings.
@@ -47,13 +54,34 @@ impl Predictor {
         self.classes
     }
 
-    /// Class of each pixel at the size `native` (height, width) of an image [channels, height, width] that was
-    /// normalised as in training and is of the given size: `data.input_size`, or any where `data.input_mode` is `crop`.
-    pub fn labels(&self, image: &[f32], size: [usize; 2], native: [usize; 2]) -> Vec<u8> {
+    /// The epoch whose weights these are.
+    pub fn epoch(&self) -> usize {
+        self.epoch
+    }
+
+    /// The size (height, width) at which an image of size `native` is shown to the network: `data.input_size`, or its
+    /// own where `data.input_mode` is `crop` (a window slides over it).
+    pub fn sees(&self, native: [usize; 2]) -> [usize; 2] {
+        if self.config.data.input_mode == InputMode::Crop { native } else { self.config.data.input_size.0 }
+    }
+
+    /// Probabilities [classes, height, width] at the size `native` of an image [channels, height, width] that was
+    /// normalised as in training and is of the size that [`Self::sees`] says.
+    pub fn probabilities(&self, image: &[f32], size: [usize; 2], native: [usize; 2]) -> Vec<f32> {
         let extent = [self.channels, self.classes];
         let window = self.config.data.input_size.0;
-        let found = probabilities(&self.model, &[(image, size)], extent, window, &Default::default());
-        labels_of(&found.concat(), self.classes, size, native)
+        let found = probabilities(&self.model, &[(image, size)], extent, window, &Default::default()).concat();
+        if size == native { found } else { resize_bilinear(&found, size, native) }
+    }
+
+    /// The class of each pixel, likewise.
+    pub fn labels(&self, image: &[f32], size: [usize; 2], native: [usize; 2]) -> Vec<u8> {
+        labels_of(&self.probabilities(image, size, native), self.classes, native, native)
+    }
+
+    /// The figures of the images `indices` of `task`, in their order.
+    pub fn evaluate(&self, task: &Task<'_>, indices: &[usize], loss: &Loss) -> Vec<ImageFigures> {
+        evaluate(&self.model, task, indices, loss, &Default::default())
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::super::error::{Cause, Problems};
+use super::super::error::{Cause, DataError, Problems};
 
 /// Extensions that are read, in lower case.
 const READ: [&str; 6] = ["png", "tif", "tiff", "jpg", "jpeg", "bmp"];
@@ -78,8 +78,16 @@ fn entries(folder: &Path, problems: &mut Problems) -> Vec<(String, PathBuf)> {
     named
 }
 
+/// The image files under `folder` and its folders, sorted by name (relative to it, with `/` between folders), and what
+/// is meant as an image but cannot be one.
+pub fn image_files(folder: &Path) -> (Vec<(String, PathBuf)>, Vec<DataError>) {
+    let mut problems = Problems::default();
+    let found = files(folder, &mut problems).into_iter().map(|file| (file.name, file.path)).collect();
+    (found, problems.or(()).err().map(|errors| errors.0).unwrap_or_default())
+}
+
 /// A name without its extension.
-pub(in crate::data) fn stem(name: &str) -> &str {
+pub fn stem(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 

@@ -14,8 +14,9 @@ use super::{
     table::Table,
 };
 
+pub(super) use files::extension;
 use files::{Found, files, folders};
-pub(super) use files::{extension, stem};
+pub use files::{image_files, stem};
 
 /// An image and what its mask is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]

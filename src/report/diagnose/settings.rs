@@ -146,6 +146,23 @@ fn tuned_on_validation(sweep: &Sweep, standings: &[Standing<'_>]) -> Vec<Finding
     }
     let has_test = sweep.runs.iter().any(|run| run.split.iter().any(|row| row.split == Split::Test));
     let tried = words::count(standings.len(), "setting");
+    if let Some(last) = sweep.tests.last() {
+        let (severity, text) = match last.look {
+            1 => (
+                Severity::Info,
+                format!("{} was picked among {tried} and then evaluated on the test images, once.", last.setting),
+            ),
+            looks => (
+                Severity::Warn,
+                format!("The test images were looked at {looks} times: the best of these looks is optimistic too."),
+            ),
+        };
+        return vec![
+            Finding::new(27, severity, text)
+                .against(last.look as f64, 1.0)
+                .advise("Quote the test score, not the validation score."),
+        ];
+    }
     let (severity, text) = if has_test {
         (
             Severity::Info,
