@@ -43,3 +43,24 @@ fn what_is_no_setting_is_refused_with_what_there_is() {
     assert!(text("learning_rate=1").contains("learning_rate has 1e-4 and 1e-3"), "{}", text("learning_rate=1"));
     assert!(text("fast").contains("neither a run"));
 }
+
+/// The advice on the page of a sweep in which some seeds of the worse setting have not begun.
+#[test]
+fn a_sweep_under_way_says_which_settings_are_behind_already() {
+    let folder = tempfile::tempdir().unwrap();
+    let sweep = SweepDir::new(folder.path().join("made-up"));
+    let fake = Fake { epochs: 8, split_seeds: 6, batch_sizes: vec![4], rate_effect: 0.3, ..Fake::default() };
+    let runs = fake.write(sweep.root());
+    let late = runs.iter().find(|run| run.contains("1e-4") && run.contains("split_seed=5")).unwrap();
+    let (run, file) = (sweep.run(late), sweep.run(late).run_toml());
+    let settings = std::fs::read(&file).unwrap();
+    std::fs::remove_dir_all(run.root()).unwrap();
+    std::fs::create_dir_all(run.root()).unwrap();
+    std::fs::write(file, settings).unwrap();
+    let made = sweepscope::report::build(&sweep, &runs).unwrap();
+    assert_eq!(made.lines[0], "1 of 12 runs are still to be done; what is said here may change.");
+    let page = std::fs::read_to_string(made.index).unwrap();
+    let advice = "One setting is behind the best already";
+    let excludes = "[[exclude]]\nlearning_rate = 0.0001\nsplit_seed = 5";
+    assert!(page.contains(advice) && page.contains(excludes), "{page}");
+}

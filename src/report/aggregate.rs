@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    domain::{Counts, EpochRow, EvidenceRow, Metric, Split, SplitRow, StateRecord, TestRow, TimingRow, axis_text},
+    domain::{
+        Counts, EpochRow, EvidenceRow, Metric, RunState, Split, SplitRow, StateRecord, TestRow, TimingRow, axis_text,
+    },
     store::{RunDir, RunFile, StoreError},
 };
 
@@ -113,6 +115,12 @@ impl Sweep {
     pub fn background_index(&self) -> Option<usize> {
         let background = self.background.as_ref()?;
         self.classes.iter().position(|class| class == background)
+    }
+
+    /// Runs that neither completed nor failed.
+    pub fn open_runs(&self) -> usize {
+        let is_open = |run: &&Run| !matches!(run.state.state, RunState::Completed | RunState::Failed);
+        self.runs.iter().filter(is_open).count()
     }
 
     /// The classes that foreground means are over.

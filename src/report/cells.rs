@@ -11,15 +11,15 @@ pub struct Cell<'a> {
     pub runs: Vec<&'a Run>,
 }
 
-/// Whether an axis repeats a setting instead of changing it: seeds and folds.
+/// Whether an axis repeats a setting instead of changing it: seeds, folds, how images are dealt.
 pub fn is_replicate(axis: &str) -> bool {
     let key = axis.rsplit('.').next().unwrap_or(axis);
-    key == "seed" || key.ends_with("_seed") || key == "fold"
+    key == "seed" || key.ends_with("_seed") || key == "fold" || is_split(axis)
 }
 
 /// Whether an axis deals images otherwise.
 pub fn is_split(axis: &str) -> bool {
-    matches!(axis, "split_seed" | "split.seed" | "split.fold" | "fold")
+    matches!(axis, "split_seed" | "split.seed" | "split.fold" | "fold" | "split.strategy")
 }
 
 /// The axes that are settings.

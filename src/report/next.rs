@@ -2,7 +2,8 @@
 
 use super::{
     Analysis,
-    aggregate::Sweep,
+    aggregate::{Run, Sweep},
+    cells,
     standings::{self, Standing},
     statistics::{self, NOETHER_PAIRS},
     words,
@@ -16,6 +17,7 @@ pub fn advice(sweep: &Sweep, analysis: &Analysis<'_>) -> Vec<String> {
         .filter(|finding| finding.rule.number == 16)
         .map(|finding| format!("{} {}", finding.evidence, finding.advice))
         .collect();
+    advice.extend(early(sweep, &analysis.standings));
     if let [best, second, ..] = analysis.standings.as_slice() {
         advice.push(budget(sweep, best, second));
     }
@@ -24,6 +26,44 @@ pub fn advice(sweep: &Sweep, analysis: &Analysis<'_>) -> Vec<String> {
         advice.push("Nothing: there is too little to go by.".into());
     }
     advice
+}
+
+/// Of a sweep that goes on: the settings that are behind already, whatever their other runs will say. One may look after
+/// each seed, so the error is shared out over as many looks (Bonferroni).
+fn early(sweep: &Sweep, standings: &[Standing<'_>]) -> Option<String> {
+    if sweep.open_runs() == 0 {
+        return None;
+    }
+    let most = standings.iter().map(|standing| standing.cell.runs.len()).max()?;
+    let level = standings::ALPHA / most as f64;
+    let is_open = |standing: &&Standing<'_>| standing.cell.runs.len() > standing.scores.len();
+    let behind: Vec<&Standing<'_>> =
+        standings.iter().filter(is_open).filter(|standing| standing.p.is_some_and(|p| p < level)).collect();
+    let left: Vec<&Run> = behind
+        .iter()
+        .flat_map(|standing| standing.cell.runs.iter().copied())
+        .filter(|run| run.score(sweep.monitor).is_none())
+        .collect();
+    let excludes: String = left.iter().map(|run| exclude(sweep, run)).collect();
+    (!behind.is_empty()).then(|| {
+        format!(
+            "{} behind the best already (p < {level:.3}: {} over {most} looks). To leave out the {} not begun, add to \
+             the sweep file and run it again:{excludes}",
+            if behind.len() == 1 { "One setting is".into() } else { format!("{} settings are", behind.len()) },
+            standings::ALPHA,
+            words::count(left.len(), "run"),
+        )
+    })
+}
+
+/// A run as a table of the sweep file.
+fn exclude(sweep: &Sweep, run: &Run) -> String {
+    let axes = run.file.iter().flat_map(|file| &file.axes).filter(|(axis, _)| cells::varies(sweep, axis));
+    // Numbers, texts and lists are written alike in JSON and in TOML.
+    axes.fold("\n[[exclude]]".into(), |text, (axis, value)| {
+        let key = if axis.contains('.') { format!("\"{axis}\"") } else { axis.clone() };
+        format!("{text}\n{key} = {value}")
+    })
 }
 
 /// How many splits would tell the two best settings apart.

@@ -7,7 +7,7 @@ use super::{
     cells::{self, Cell},
     statistics::{self, Interval, Paired, Superiority},
 };
-use crate::domain::{Direction, Split, seed};
+use crate::domain::{Direction, Figure, Split, seed};
 
 /// The error that a claim "better" may have.
 pub const ALPHA: f64 = 0.05;
@@ -121,10 +121,15 @@ fn by_replicate(sweep: &Sweep, cell: &Cell<'_>) -> BTreeMap<Vec<String>, (Vec<St
     cell.runs.iter().filter_map(of).collect()
 }
 
-/// The 95 % interval of the runs' mean score over splits, with Nadeau & Bengio's correction.
+/// The 95 % interval of the runs' mean score over splits, with Nadeau & Bengio's correction; that of a score ends where
+/// scores end, at 0 and 1.
 pub fn interval_over_splits(sweep: &Sweep, runs: &[&Run]) -> Option<Interval> {
     let means: Vec<f64> = by_split(sweep, runs).values().filter_map(|scores| statistics::mean(scores)).collect();
-    statistics::nadeau_bengio(&means, val_share(runs)).map(|test| test.interval)
+    let interval = statistics::nadeau_bengio(&means, val_share(runs))?.interval;
+    if sweep.monitor.figure == Figure::Loss {
+        return Some(interval);
+    }
+    Some(Interval { low: interval.low.max(0.0), high: interval.high.min(1.0) })
 }
 
 fn by_split(sweep: &Sweep, runs: &[&Run]) -> BTreeMap<Vec<String>, Vec<f64>> {

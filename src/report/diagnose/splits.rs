@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 
 use super::{Finding, Severity};
 use crate::{
-    domain::{Counts, seed},
+    domain::{Counts, SplitStrategy, seed},
     report::{aggregate::Sweep, evidence::Evidence, standings::split_of, statistics, words},
 };
 
@@ -18,6 +18,10 @@ const PERCENTILE: f64 = 0.95;
 pub struct Balance {
     /// Which split, in words.
     pub split: String,
+    /// How the images were dealt.
+    pub strategy: SplitStrategy,
+    /// Per cent of random splits whose train and val are more alike (Jensen–Shannon divergence of all pixels).
+    pub percentile: f64,
     /// Each class of [`Sweep::classes`].
     pub classes: Vec<ClassBalance>,
     findings: Vec<Finding>,
@@ -87,7 +91,10 @@ fn balance(sweep: &Sweep, evidence: &Evidence<'_>) -> Option<Balance> {
     let named: Vec<String> =
         axes.zip(split_of(sweep, evidence.run)).map(|(axis, value)| format!("{axis} {value}")).collect();
     let split = if named.is_empty() { "the split".into() } else { words::list(&named) };
-    Some(Balance { split, classes: (0..sweep.classes.len()).map(class).collect(), findings })
+    let strategy = evidence.run.file.as_ref().map_or(SplitStrategy::Random, |file| file.config.split.strategy);
+    let closer = by_group.iter().filter(|dealt| dealt.distances[0] < observed.distances[0]).count();
+    let percentile = 100.0 * closer as f64 / by_group.len() as f64;
+    Some(Balance { split, strategy, percentile, classes: (0..sweep.classes.len()).map(class).collect(), findings })
 }
 
 /// The images that are dealt together: a group each, in the order of val, then train.

@@ -1,4 +1,7 @@
-//! Learning curves of a run: loss, macro Dice and Dice a class, on train and val, with the best epoch.
+//! Learning curves of a run: loss, macro Dice and Dice a class, on train and val, with the best epoch; learning rate and
+//! time of an epoch.
+
+use std::collections::BTreeMap;
 
 use plotters::{
     coord::Shift,
@@ -11,7 +14,7 @@ use super::{
     style::{self, Epochs, INK, Mark, px, wide},
 };
 use crate::{
-    domain::{EpochRow, Split},
+    domain::{EpochRow, Split, TimingRow},
     report::{
         aggregate::{Run, Sweep},
         diagnose, statistics,
@@ -21,8 +24,15 @@ use crate::{
 const WIDTH: u32 = 960;
 const PANEL_HEIGHT: u32 = 300;
 
-/// Epochs from which on a moving average says more than it lags.
+/// Epochs from which on a curve has a moving average.
 const SMOOTHED_FROM: usize = 20;
+
+/// What the moving average keeps of the past over `epochs`: so much that it lags by a twentieth of them, at most what
+/// the rules' average keeps. (An average that keeps k lags a steady rise by k / (1 − k) epochs.)
+fn kept(epochs: usize) -> f64 {
+    let lag = epochs as f64 / 20.0;
+    (lag / (1.0 + lag)).min(diagnose::EMA)
+}
 
 /// Points (epoch, value), in order.
 type Points = Vec<(f64, f64)>;
@@ -89,6 +99,7 @@ impl Curves {
         if rates.points.iter().any(|point| point.1 != rates.points[0].1) {
             panels.push(panel("Learning rate", "learning rate", Scale::FromZero, vec![rates]));
         }
+        panels.extend(durations(run).map(|lines| panel("Time of an epoch", "seconds", Scale::FromZero, lines)));
         Some(Self { run: run.name.clone(), best: run.best_epoch(sweep.monitor), last, panels })
     }
 }
@@ -103,6 +114,19 @@ fn gap(run: &Run) -> Line {
         |val: &EpochRow| Some((val.epoch as f64, run.row(Split::Train, val.epoch)?.dice_macro? - val.dice_macro?));
     let points = run.rows(Split::Val).iter().filter_map(gap).collect();
     Line { label: "train − val".into(), color: INK, dashed: false, points }
+}
+
+/// Seconds of training and of the whole epoch, as the last attempt at each took; `None` where none was timed.
+fn durations(run: &Run) -> Option<Vec<Line>> {
+    let last: BTreeMap<usize, &TimingRow> = run.timing.iter().map(|row| (row.epoch, row)).collect();
+    let line = |label: &str, dashed, seconds: fn(&TimingRow) -> f64| Line {
+        label: label.into(),
+        color: INK,
+        dashed,
+        points: last.iter().map(|(epoch, row)| (*epoch as f64, seconds(row))).collect(),
+    };
+    let whole = line("training and evaluation", false, |row| row.train_seconds + row.eval_seconds);
+    (!last.is_empty()).then(|| vec![whole, line("training", true, |row| row.train_seconds)])
 }
 
 /// What predicting the commonest class everywhere scores.
@@ -130,9 +154,9 @@ fn class_lines(sweep: &Sweep, run: &Run, split: Split) -> Vec<Line> {
 impl Chart for Curves {
     fn title(&self) -> String {
         format!(
-            "Learning curves of {}: loss, macro, class and pooled Dice on train and val; from {SMOOTHED_FROM} epochs on \
-             the bold line is the moving average (.9)",
-            self.run
+            "Learning curves of {}: loss, macro, class and pooled Dice on train and val, time of an epoch{}",
+            self.run,
+            if self.last >= SMOOTHED_FROM { "; every epoch faint, a moving average bold" } else { "" }
         )
     }
 
@@ -216,7 +240,7 @@ fn draw_line<DB: DrawingBackend>(
         chart.draw_series(LineSeries::new(points(), raw))?;
         if smoothed {
             let (epochs, values): (Vec<f64>, Vec<f64>) = points().unzip();
-            let average = epochs.into_iter().zip(statistics::ema(&values, diagnose::EMA));
+            let average = epochs.into_iter().zip(statistics::ema(&values, kept(line.points.len())));
             chart.draw_series(LineSeries::new(average, line.color.stroke_width(wide(2.0))))?;
         }
     }
