@@ -27,7 +27,7 @@ fn the_sandstone_audit_agrees_with_numpy_and_flags_splitting_by_tile() {
     assert_eq!((grouped.images, grouped.groups), (316, 10));
     let images: Vec<usize> = grouped.classes.iter().map(|class| class.images).collect();
     assert_eq!(images, [316, 315, 316, 243]);
-    assert!(grouped.splits[0].divergence_percentile < 0.05, "{:?}", grouped.splits[0]);
+    assert!(grouped.splits[0].likeness.divergence_percentile < 0.05, "{:?}", grouped.splits[0]);
     assert!(rules(&grouped).iter().all(|(rule, _)| *rule != "leak_risk"), "{:?}", grouped.findings);
     config.groups = None;
     let by_tile = audit(&Dataset::open(&config).unwrap(), &[split], &[], false).unwrap();

@@ -36,10 +36,10 @@ fn the_sandstone_originals_need_ten_lines() {
         );
         fs::write(folder.path().join("sweep.toml"), text).unwrap();
         fs::write(folder.path().join("split.csv"), format!("image,split\n{slice}{sign}image,train\n")).unwrap();
-        let (code, _, err) = audit(&[], &folder.path().join("sweep.toml"));
-        // One slice alone cannot be split; that is the only complaint.
-        assert_eq!((code, err.matches("split.csv").count(), err.lines().count()), (2, 1, 1), "{err}");
-        assert!(err.contains("no image is val"), "{err}");
+        let (code, out, err) = audit(&[], &folder.path().join("sweep.toml"));
+        // One slice alone cannot be split; that is the only failure.
+        assert_eq!((code, err.as_str(), out.matches("fail: ").count()), (2, "", 1), "{out}");
+        assert!(out.contains("1 image in 1 group") && out.contains("no image is val (split_impossible)"), "{out}");
     }
 }
 

@@ -90,7 +90,7 @@ fn text(audit: &Audit) -> String {
     text += &listed("duplicates", audit.duplicates.iter().map(pair));
     text += "\n";
     for finding in &audit.findings {
-        let severity = format!("{:?}", finding.severity).to_lowercase();
+        let severity = finding.severity.name();
         text += &format!("{severity}: {} ({}); {}\n", finding.evidence, finding.rule, finding.advice);
     }
     if audit.findings.is_empty() {
@@ -117,9 +117,9 @@ fn split(report: &SplitReport) -> String {
     let mut text = format!(
         "split seed {}{fold}: divergence {:.5} bit, {:.0} % of {} random splits are more alike\n",
         report.seed,
-        report.divergence,
-        100.0 * report.divergence_percentile,
-        report.random_splits,
+        report.likeness.divergence,
+        100.0 * report.likeness.divergence_percentile,
+        report.likeness.random_splits,
     );
     let mut header = vec!["part".to_owned(), "images".to_owned(), "groups".to_owned()];
     for class in report.parts.first().map_or(&[][..], |part| &part.classes) {

@@ -1,24 +1,29 @@
 //! An audit as one SVG page.
 
 use crate::{
-    data::audit::{Audit, SplitReport},
+    data::audit::{Audit, ClassReport, SplitReport},
     report::{
         ReportError,
         plot::{Entry, Panel, page},
     },
 };
 
-/// The page: what each class has, how alike the splits are, what each input size costs.
+/// The page: what to do something about, what each class has, how alike the splits are, what each input size costs.
 pub fn svg(audit: &Audit) -> Result<String, ReportError> {
-    let mut panels = vec![classes(audit)];
+    let mut panels = vec![classes(audit), components(audit)];
     panels.extend(audit.splits.iter().map(|report| split(audit, report)));
     panels.push(sizes(audit));
     let title = format!("Audit of {} images in {} groups", audit.images, audit.groups);
-    Ok(page(&title, panels)?.standalone())
+    let mut lines: Vec<String> =
+        audit.findings.iter().map(|finding| format!("{}: {}", finding.severity.name(), finding.evidence)).collect();
+    if lines.is_empty() {
+        lines.push("nothing to complain of".into());
+    }
+    Ok(page(&title, lines, panels)?.standalone())
 }
 
 fn classes(audit: &Audit) -> Panel {
-    let entry = |(series, class): (usize, &crate::data::audit::ClassReport)| Entry {
+    let entry = |(series, class): (usize, &ClassReport)| Entry {
         label: class.class.clone(),
         note: format!("{} images", class.images),
         value: Some(100.0 * class.share),
@@ -29,6 +34,25 @@ fn classes(audit: &Audit) -> Panel {
         heading: format!("Classes of {} images", audit.images),
         scale: "share of the pixels, %".into(),
         entries: audit.classes.iter().enumerate().map(entry).collect(),
+    }
+}
+
+fn components(audit: &Audit) -> Panel {
+    let entry = |(series, class): (usize, &ClassReport)| {
+        let [least, median, most] = class.component_sizes?.map(|pixels| (pixels as f64).log10());
+        Some(Entry {
+            label: class.class.clone(),
+            note: format!("{} components", class.components),
+            value: Some(median),
+            interval: Some((least, most)),
+            series,
+            ..Entry::default()
+        })
+    };
+    Panel {
+        heading: "Connected components: smallest, median and largest".into(),
+        scale: "log₁₀ of pixels".into(),
+        entries: audit.classes.iter().enumerate().filter_map(entry).collect(),
     }
 }
 
@@ -43,11 +67,12 @@ fn split(audit: &Audit, report: &SplitReport) -> Panel {
                 value: of.share.filter(|_| class.share > 0.0).map(|share| share / class.share),
                 series,
                 opens_group: place == 0 && series > 0,
+                ..Entry::default()
             });
         }
     }
     let fold = report.fold.map_or(String::new(), |fold| format!(", fold {fold}"));
-    let closer = 100.0 * report.divergence_percentile;
+    let closer = 100.0 * report.likeness.divergence_percentile;
     Panel {
         heading: format!("Split seed {}{fold}: {closer:.0} % of random splits are more alike", report.seed),
         scale: "share of the class against that of all images; 1: alike".into(),
@@ -67,6 +92,7 @@ fn sizes(audit: &Audit) -> Panel {
                 value: class.ceiling,
                 series,
                 opens_group: series == 0 && place > 0,
+                ..Entry::default()
             });
         }
     }

@@ -22,6 +22,7 @@ mod report;
 mod resume;
 mod retry;
 mod run;
+mod shares;
 mod status;
 mod stop;
 mod sweep;

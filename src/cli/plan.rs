@@ -9,12 +9,9 @@ use super::{
     console, cost,
     exit::Refusal,
     loading::{self, Loaded, Place},
+    shares::Shares,
 };
-use crate::{
-    data::{self, Dataset},
-    domain::Split,
-    plan::{Action, Plan},
-};
+use crate::plan::{Action, Plan};
 
 /// Arguments of `plan`.
 #[derive(Args)]
@@ -50,13 +47,14 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
 /// Prints the grid, what is done, and what the splits hold.
 pub fn show(loaded: &Loaded, as_json: bool) -> Result<(), Refusal> {
     let dataset = loading::check_data(&loaded.plan, None)?;
+    let shares = dataset.as_ref().map(|dataset| Shares::of(&loaded.plan, dataset)).transpose()?;
     if as_json {
-        console::answer(&format!("{:#}\n", to_json(loaded)));
+        console::answer(&format!("{:#}\n", to_json(loaded, shares.as_ref())));
         return Ok(());
     }
-    let mut text = grid_table(&loaded.plan);
+    let mut text = shares.map_or(String::new(), |shares| shares.text() + "\n");
+    text += &grid_table(&loaded.plan);
     if let Some(dataset) = dataset {
-        text += &format!("\n{}", split_table(&loaded.plan, &dataset)?);
         text += &format!("\n{}", cost::line(&loaded.plan, &dataset));
     }
     text += &format!("\n{}\n", summary(&loaded.plan));
@@ -94,34 +92,7 @@ fn grid_table(plan: &Plan) -> String {
     console::table(&std::iter::once(header).chain(rows).collect::<Vec<_>>(), &[])
 }
 
-/// Images of each split, and each class's share of the pixels there.
-fn split_table(plan: &Plan, dataset: &Dataset) -> Result<String, Refusal> {
-    let classes = dataset.classes();
-    let mut header = vec!["split".to_owned(), "seed".to_owned(), "images".to_owned()];
-    header.extend(classes.names.iter().map(|name| format!("{name} %")));
-    let mut rows = vec![header];
-    let mut seen = Vec::new();
-    for entry in plan.pending() {
-        let split = &entry.config.split;
-        if seen.contains(&split) {
-            continue;
-        }
-        seen.push(split);
-        let splits = data::assign(dataset, split)?;
-        for which in [Split::Train, Split::Val, Split::Test] {
-            let images: Vec<usize> = (0..splits.len()).filter(|&image| splits[image] == which).collect();
-            let pixels = |class: usize| images.iter().map(|&image| dataset.samples()[image].pixels[class]).sum::<u64>();
-            let all: u64 = (0..classes.names.len()).map(pixels).sum();
-            let share = |class: usize| format!("{:.2}", 100.0 * pixels(class) as f64 / all.max(1) as f64);
-            let mut row = vec![which.to_string(), split.seed.to_string(), images.len().to_string()];
-            row.extend((0..classes.names.len()).map(share));
-            rows.push(row);
-        }
-    }
-    Ok(console::table(&rows, &(1..rows[0].len()).collect::<Vec<_>>()))
-}
-
-fn to_json(loaded: &Loaded) -> serde_json::Value {
+fn to_json(loaded: &Loaded, shares: Option<&Shares>) -> serde_json::Value {
     let runs: Vec<_> = loaded
         .plan
         .entries
@@ -133,5 +104,5 @@ fn to_json(loaded: &Loaded) -> serde_json::Value {
             })
         })
         .collect();
-    json!({ "sweep": loaded.spec.name, "results": loaded.plan.sweep.root(), "fingerprint": loaded.plan.fingerprint, "runs": runs })
+    json!({ "sweep": loaded.spec.name, "results": loaded.plan.sweep.root(), "fingerprint": loaded.plan.fingerprint, "data": shares, "runs": runs })
 }

@@ -1,4 +1,4 @@
-"""Writes the corpus of the data tests with Pillow and tifffile: good/CASE/ with what NumPy reads there, and bad/.
+"""Writes the corpus of the data tests with Pillow, tifffile and, where it is installed, ImageMagick: good/CASE/ with what NumPy reads there, and bad/.
 
     python make.py FOLDER
 
@@ -8,7 +8,10 @@ bad/ is one data set in which every image and mask is wrong in its own way; bad/
 """
 
 import json
+import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -238,6 +241,35 @@ def layers(cells):
     case.done()
 
 
+def by_magick(array, *options):
+    """Saves by ImageMagick instead of Pillow."""
+
+    def save(path):
+        with tempfile.NamedTemporaryFile(suffix=".png") as plain:
+            Image.fromarray(array).save(plain.name)
+            subprocess.run([MAGICK, plain.name, *options, str(path)], check=True)
+
+    return save
+
+
+def magick_forms():
+    """Forms that ImageMagick writes, read by Pillow and tifffile."""
+    image_form("magick-png-interlaced", "a.png", by_magick(rgb(), "-interlace", "PNG"), pil)
+    image_form("magick-png16", "a.png", by_magick(grey(16), "-depth", "16"), pil)
+    image_form("magick-png-grey-alpha", "a.png", by_magick(grey(), "-alpha", "set", "-channel", "A", "-evaluate", "set", "40%"), pil)
+    image_form("magick-bmp3", "a.BMP", by_magick(rgb(), "-type", "TrueColor"), pil)
+    image_form("magick-jpeg-progressive", "a.jpg", by_magick(rgb(), "-interlace", "JPEG", "-quality", "96", "-sampling-factor", "1x1"), pil, 0.05)
+    image_form("magick-tiff-zip", "a.tif", by_magick(rgb(), "-compress", "Zip"), tifffile.imread)
+    image_form("magick-tiff-lzw-16", "a.tif", by_magick(grey(16), "-depth", "16", "-compress", "LZW"), tifffile.imread)
+    image_form("magick-tiff-rle", "a.tif", by_magick(grey(), "-compress", "RLE"), tifffile.imread)
+    image_form("magick-tiff-big-endian", "a.tif", by_magick(grey(16), "-depth", "16", "-endian", "MSB"), tifffile.imread)
+    mask_form("magick-palette", "a.png", by_magick(labels() * 85, "-type", "Palette"), lambda p: pil(p)[..., 0] // 85, classes=[
+        {"name": name, "color": hexed([85 * index] * 3)} for index, name in enumerate(CLASSES)
+    ])
+    mask_form("magick-bilevel-tiff", "a.tif", by_magick((labels() > 1).astype(np.uint8) * 255, "-type", "Bilevel"),
+              lambda p: pil(p) * 1, classes=[{"name": "background"}, {"name": "cell"}])
+
+
 def naming_form(name, files, table=None, **config):
     """files: pairs of image file and mask file, in the order of the image's name."""
     case = Case("names-" + name, **config)
@@ -276,6 +308,9 @@ def stack():
 
 image_forms()
 mask_forms()
+MAGICK = shutil.which("magick") or shutil.which("convert")
+if MAGICK:
+    magick_forms()
 naming_forms()
 stack()
 malformed.write(ROOT / "bad", labels(), grey())

@@ -1,6 +1,8 @@
 //! How alike splits are: divergence of their class shares, distance of the shares' distributions, and where both lie
 //! among random splits.
 
+use rayon::prelude::*;
+
 use crate::{
     data::{DataErrors, Dataset, assign},
     domain::{Split, SplitConfig, SplitStrategy},
@@ -67,7 +69,7 @@ pub(super) fn random_splits(
 ) -> Result<Vec<Vec<Split>>, DataErrors> {
     let config =
         |seed| SplitConfig { strategy: SplitStrategy::Random, seed, allow_missing_class: true, ..split.clone() };
-    (0..number).map(|seed| assign(dataset, &config(seed))).collect()
+    (0..number).into_par_iter().map(|seed| assign(dataset, &config(seed))).collect()
 }
 
 /// The share of `others` that lie below `value`, equals counted half.

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::{data::Dataset, domain::Split};
+use crate::{
+    data::{DataError, Dataset},
+    domain::Split,
+};
 
-use super::{Audit, Duplicate, SplitReport, duplicates};
+use super::{Audit, ClassLoss, Duplicate, SplitReport, duplicates};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -18,6 +21,17 @@ pub enum Severity {
     Warn,
     /// Worth knowing.
     Note,
+}
+
+impl Severity {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Warn => "warn",
+            Self::Note => "note",
+        }
+    }
 }
 
 /// Something to do something about.
@@ -37,7 +51,7 @@ pub struct Finding {
 const FEW_IMAGES: usize = 5;
 
 /// Share of random splits that are closer, above which a split counts as unlike.
-const UNLIKE: f64 = 0.95;
+pub const UNLIKE: f64 = 0.95;
 
 /// Dice of a perfect model below which a size costs too much [heuristic].
 const LOW_CEILING: f64 = 0.95;
@@ -46,11 +60,21 @@ const LOW_CEILING: f64 = 0.95;
 const LOST: f64 = 0.05;
 
 /// All findings, the worst first.
-pub(super) fn of(dataset: &Dataset, audit: &Audit, dealt: &[Vec<Split>], has_groups: bool) -> Vec<Finding> {
+pub(super) fn of(
+    dataset: &Dataset,
+    audit: &Audit,
+    dealt: &[Vec<Split>],
+    refused: &[DataError],
+    has_groups: bool,
+) -> Vec<Finding> {
     let mut found = Vec::new();
     of_classes(audit, &mut found);
     of_images(audit, &mut found);
     of_sources(dataset, has_groups, &mut found);
+    for error in refused {
+        let evidence = format!("{}: {}", error.file.display(), error.cause);
+        add(&mut found, Severity::Fail, "split_impossible", evidence, error.mend());
+    }
     for (report, splits) in audit.splits.iter().zip(dealt) {
         of_split(audit, report, &mut found);
         of_leaks(dataset, &audit.duplicates, report, splits, &mut found);
@@ -146,11 +170,11 @@ fn of_split(audit: &Audit, report: &SplitReport, found: &mut Vec<Finding>) {
             add(found, severity, rule, evidence, "stratify, take another seed or larger fractions");
         }
     }
-    if report.divergence_percentile > UNLIKE {
+    if report.likeness.divergence_percentile > UNLIKE {
         let evidence = format!(
             "{name}: {:.0} % of {} random splits are more alike",
-            100.0 * report.divergence_percentile,
-            report.random_splits
+            100.0 * report.likeness.divergence_percentile,
+            report.likeness.random_splits
         );
         add(found, Severity::Warn, "splits_differ", evidence, "use strategy = \"stratified\" or another seed");
     }
@@ -181,25 +205,23 @@ fn of_leaks(dataset: &Dataset, pairs: &[Duplicate], report: &SplitReport, splits
 
 fn of_sizes(audit: &Audit, found: &mut Vec<Finding>) {
     for report in &audit.sizes {
-        for class in &report.classes {
-            let low = class.ceiling.is_some_and(|ceiling| ceiling < LOW_CEILING);
-            let lost = class.components_lost.is_some_and(|lost| lost > LOST);
-            if low || lost {
-                let [height, width] = report.input_size;
-                let evidence = format!(
-                    "input_size {height} x {width}: {:.1} % of the components of {} vanish, a perfect model reaches Dice {:.3}",
-                    100.0 * class.components_lost.unwrap_or(0.0),
-                    class.class,
-                    class.ceiling.unwrap_or(0.0),
-                );
-                add(
-                    found,
-                    Severity::Warn,
-                    "resizing_destroys",
-                    evidence,
-                    "use a larger input_size, or smaller tiles of the images",
-                );
-            }
+        let costly = |class: &&ClassLoss| {
+            class.ceiling.is_some_and(|ceiling| ceiling < LOW_CEILING)
+                || class.components_lost.is_some_and(|lost| lost > LOST)
+        };
+        let of_class = |class: &ClassLoss| {
+            let lost = 100.0 * class.components_lost.unwrap_or(0.0);
+            format!("{} {:.3} ({lost:.0} %)", class.class, class.ceiling.unwrap_or(0.0))
+        };
+        let classes: Vec<String> = report.classes.iter().filter(costly).map(of_class).collect();
+        if !classes.is_empty() {
+            let [height, width] = report.input_size;
+            let evidence = format!(
+                "input_size {height} x {width}: Dice of a perfect model (and components that vanish): {}",
+                classes.join(", ")
+            );
+            let advice = "use a larger input_size, or smaller tiles of the images";
+            add(found, Severity::Warn, "resizing_destroys", evidence, advice);
         }
     }
 }

@@ -11,16 +11,16 @@ mod split;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::domain::{Split, SplitConfig};
+use crate::domain::SplitConfig;
 
-use super::{DataErrors, Dataset, assign, error::Problems};
+use super::{DataErrors, Dataset, error::Problems};
 
 pub use balance::divergence;
 pub use duplicates::Duplicate;
-pub use findings::{Finding, Severity};
+pub use findings::{Finding, Severity, UNLIKE};
 pub use image::Doubt;
 pub use size::{ClassLoss, SizeReport};
-pub use split::{PartClass, PartReport, SplitReport};
+pub use split::{Likeness, PartClass, PartReport, SplitReport, likeness};
 
 /// All that was found.
 #[derive(Clone, Debug, Serialize)]
@@ -75,7 +75,7 @@ pub struct Doubtful {
 /// given, so that their lack can be pointed out.
 ///
 /// # Errors
-/// If a file changed so that it cannot be read any more, or a split cannot be dealt at all.
+/// If a file changed so that it cannot be read any more. A split that cannot be dealt is a finding.
 pub fn audit(
     dataset: &Dataset,
     splits: &[SplitConfig],
@@ -93,14 +93,21 @@ pub fn audit(
         without_foreground: without_foreground(dataset),
         doubtful: doubtful(dataset, &facts),
         duplicates: duplicates(dataset, &facts),
-        splits: splits.iter().map(|config| split::report(dataset, config)).collect::<Result<_, _>>()?,
+        splits: Vec::new(),
         sizes: sizes.iter().map(|&size| size::report(dataset, size)).collect::<Result<_, _>>()?,
         findings: Vec::new(),
     };
-    let allowed = |config: &SplitConfig| SplitConfig { allow_missing_class: true, ..config.clone() };
-    let dealt: Vec<Vec<Split>> =
-        splits.iter().map(|config| assign(dataset, &allowed(config))).collect::<Result<_, _>>()?;
-    audit.findings = findings::of(dataset, &audit, &dealt, has_groups);
+    let (mut dealt, mut refused) = (Vec::new(), Vec::new());
+    for config in splits {
+        match split::report(dataset, config) {
+            Ok((report, splits)) => {
+                audit.splits.push(report);
+                dealt.push(splits);
+            }
+            Err(errors) => refused.extend(errors.0),
+        }
+    }
+    audit.findings = findings::of(dataset, &audit, &dealt, &refused, has_groups);
     Ok(audit)
 }
 

@@ -1,5 +1,6 @@
 //! What a split gives each part, and where its imbalance lies among random splits.
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::{
@@ -25,6 +26,14 @@ pub struct SplitReport {
     pub fold: Option<usize>,
     /// Train, val and test.
     pub parts: Vec<PartReport>,
+    /// How alike the parts are.
+    #[serde(flatten)]
+    pub likeness: Likeness,
+}
+
+/// How alike the parts of a split are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Likeness {
     /// Jensen–Shannon divergence of the parts' class shares, in bits.
     pub divergence: f64,
     /// Share of random splits of the same sizes that are closer.
@@ -61,22 +70,40 @@ pub struct PartClass {
     pub distance_percentile: Option<f64>,
 }
 
-/// Measures the split that the settings give.
-pub(super) fn report(dataset: &Dataset, config: &SplitConfig) -> Result<SplitReport, DataErrors> {
+/// Deals and measures the split that the settings give.
+pub(super) fn report(dataset: &Dataset, config: &SplitConfig) -> Result<(SplitReport, Vec<Split>), DataErrors> {
     let splits = assign(dataset, &SplitConfig { allow_missing_class: true, ..config.clone() })?;
-    let draws = DRAWS.min(MOST_IMAGES / dataset.len()).max(100);
-    let random = random_splits(dataset, config, draws as u64)?;
-    let divergences: Vec<f64> = random.iter().map(|splits| divergence(dataset, splits)).collect();
-    let divergence = divergence(dataset, &splits);
+    let random = drawn(dataset, config)?;
     let parts = [Split::Train, Split::Val, Split::Test].map(|split| part(dataset, &splits, split, &random));
-    Ok(SplitReport {
+    let report = SplitReport {
         seed: config.seed,
         fold: (config.folds > 0).then_some(config.fold),
         parts: parts.into_iter().filter(|part| part.images > 0).collect(),
+        likeness: likeness_among(dataset, &splits, &random),
+    };
+    Ok((report, splits))
+}
+
+/// Where the divergence of `splits`, which `config` dealt, lies among random splits.
+///
+/// # Errors
+/// If the settings of the split cannot be met.
+pub fn likeness(dataset: &Dataset, config: &SplitConfig, splits: &[Split]) -> Result<Likeness, DataErrors> {
+    Ok(likeness_among(dataset, splits, &drawn(dataset, config)?))
+}
+
+fn drawn(dataset: &Dataset, config: &SplitConfig) -> Result<Vec<Vec<Split>>, DataErrors> {
+    random_splits(dataset, config, DRAWS.min(MOST_IMAGES / dataset.len()).max(100) as u64)
+}
+
+fn likeness_among(dataset: &Dataset, splits: &[Split], random: &[Vec<Split>]) -> Likeness {
+    let divergences: Vec<f64> = random.par_iter().map(|splits| divergence(dataset, splits)).collect();
+    let divergence = divergence(dataset, splits);
+    Likeness {
         divergence,
         divergence_percentile: percentile(divergence, &divergences),
-        random_splits: draws,
-    })
+        random_splits: random.len(),
+    }
 }
 
 fn part(dataset: &Dataset, splits: &[Split], split: Split, random: &[Vec<Split>]) -> PartReport {

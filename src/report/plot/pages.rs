@@ -12,6 +12,13 @@ use crate::report::ReportError;
 /// Height of a row in pixels.
 const ROW: f64 = 16.0;
 
+/// Height of the title and of each line of text below it, in pixels.
+const TITLE: f64 = 30.0;
+const LINE: f64 = 16.0;
+
+/// Free space at the left and at the right of the text, in pixels.
+const MARGIN: f64 = 12.0;
+
 /// One of the charts: a heading, the scale's name with its unit, and rows.
 #[derive(Clone, Debug, Default)]
 pub struct Panel {
@@ -32,6 +39,8 @@ pub struct Entry {
     pub note: String,
     /// Drawn as a dot; `None` where undefined.
     pub value: Option<f64>,
+    /// Drawn as a line with ends.
+    pub interval: Option<(f64, f64)>,
     /// Which colour of the series.
     pub series: usize,
     /// Whether a rule separates it from the row above.
@@ -40,16 +49,17 @@ pub struct Entry {
 
 struct Page {
     title: String,
+    lines: Vec<String>,
     charts: Vec<Rows>,
 }
 
-/// Draws the panels that have anything to show.
+/// Draws the title, lines of text below it, and the panels that have anything to show.
 ///
 /// # Errors
 /// If plotters cannot.
-pub fn page(title: &str, panels: Vec<Panel>) -> Result<Picture, ReportError> {
+pub fn page(title: &str, lines: Vec<String>, panels: Vec<Panel>) -> Result<Picture, ReportError> {
     let charts = panels.into_iter().filter_map(|panel| rows(panel).if_any()).collect();
-    Svg.render(&Page { title: title.to_owned(), charts })
+    Svg.render(&Page { title: title.to_owned(), lines, charts })
 }
 
 fn rows(panel: Panel) -> Rows {
@@ -57,6 +67,7 @@ fn rows(panel: Panel) -> Rows {
         label: entry.label,
         note: entry.note,
         points: entry.value.into_iter().collect(),
+        interval: entry.interval,
         color: style::series(entry.series),
         opens_group: entry.opens_group,
         ..Row::default()
@@ -71,6 +82,13 @@ fn rows(panel: Panel) -> Rows {
     }
 }
 
+impl Page {
+    /// Height of the text above the charts.
+    fn head(&self) -> f64 {
+        TITLE + self.lines.len() as f64 * LINE + MARGIN
+    }
+}
+
 impl Chart for Page {
     fn title(&self) -> String {
         self.title.clone()
@@ -78,11 +96,17 @@ impl Chart for Page {
 
     fn size(&self) -> (u32, u32) {
         let sizes = self.charts.iter().map(Chart::size);
-        sizes.fold((960, 1), |(width, height), size| (width.max(size.0), height + size.1))
+        sizes.fold((960, self.head() as u32), |(width, height), size| (width.max(size.0), height + size.1))
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<(), DrawError> {
-        let mut below = area.clone();
+        area.draw(&Text::new(self.title.as_str(), (px(MARGIN), px(MARGIN)), style::bold(14.0)))?;
+        let room = f64::from(self.size().0) - 2.0 * MARGIN;
+        for (place, line) in self.lines.iter().enumerate() {
+            let at = (px(MARGIN), px(TITLE + place as f64 * LINE));
+            area.draw(&Text::new(style::fitted(line, 11.0, room), at, style::text(11.0)))?;
+        }
+        let (_, mut below) = area.split_vertically(px(self.head()));
         for chart in &self.charts {
             let (here, rest) = below.split_vertically(px(f64::from(chart.size().1)));
             chart.draw(&here)?;
