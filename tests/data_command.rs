@@ -67,3 +67,32 @@ fn an_audit_is_a_table_or_json_and_fails_where_training_would_be_in_vain() {
         assert!(out.contains(part), "{part}: {out}");
     }
 }
+
+#[test]
+fn plan_begins_with_what_the_audit_says_of_the_splits() {
+    let folder = Folder::new();
+    (0..12).for_each(|i| folder.pair(&format!("{i:02}"), [16, 16], move |x, _| u8::from(x > i)));
+    let text = "[sweep]\nname = \"x\"\n[data]\nimages = \"images\"\nmasks = \"masks\"\nclasses = [\"a\", \"b\"]\n\
+                [grid]\nsplit_seed = [0, 1]\n[train]\nbatch_size = 2\n";
+    let sweep = folder.path("sweep.toml");
+    fs::write(&sweep, text).unwrap();
+    let plan = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sweepscope"));
+        let output = command.arg("plan").arg(&sweep).args(arguments).current_dir(folder.path("")).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let shown = plan(&[]);
+    // 12 images of 16 columns, of which 15 - i are b: 114 of 192
+    let all = shown.lines().nth(1).unwrap().split_whitespace().collect::<Vec<_>>();
+    assert_eq!(all, ["all", "12", "40.62", "12", "59.38", "12"], "{shown}");
+    assert_eq!(shown.matches(" % of 1000").count(), 2, "{shown}");
+    let planned: serde_json::Value = serde_json::from_str(&plan(&["--json"])).unwrap();
+    let (_, audited, _) = audit(&["--json"], &sweep);
+    let audited: serde_json::Value = serde_json::from_str(&audited).unwrap();
+    for seed in 0..2 {
+        for figure in ["divergence", "divergence_percentile", "random_splits"] {
+            assert_eq!(planned["data"]["splits"][seed][figure], audited["splits"][seed][figure], "{planned}");
+        }
+    }
+}

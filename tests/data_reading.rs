@@ -7,8 +7,8 @@ use std::fs;
 
 use data_support::{Folder, class, sandstone_tiles, shared};
 use sweepscope::{
-    data::{Cause, Dataset, IGNORED, Prepared, fingerprint},
-    domain::{ClassSpec, DataConfig, InputSize, Normalize, Split, SplitConfig},
+    data::{Cache, Cause, Dataset, IGNORED, Prepared, fingerprint},
+    domain::{ClassSpec, DataConfig, InputSize, Normalize, Scale, Split, SplitConfig},
 };
 
 #[test]
@@ -133,6 +133,28 @@ fn images_are_resized_and_scaled_and_native_masks_stay() {
         let mean = prepared.image(0).iter().sum::<f32>() / 24.0;
         assert!(normalize == Normalize::Percentile || mean.abs() < 1e-6, "{normalize:?}: {mean}");
         assert!(prepared.mask(0).iter().all(|&label| label < 3 && label != IGNORED));
+    }
+}
+
+#[test]
+fn one_scale_of_the_training_images_serves_all() {
+    let folder = Folder::new();
+    for (name, values) in [("a", [10, 20]), ("b", [30, 40]), ("c", [200, 250])] {
+        folder.pair(name, [4, 4], |x, _| u8::from(x > 1));
+        let image = image::GrayImage::from_fn(4, 4, |x, _| image::Luma([values[x as usize % 2]]));
+        image.save(folder.path(&format!("images/{name}.png"))).unwrap();
+    }
+    let config =
+        DataConfig { input_size: InputSize([4, 4]), normalize: Normalize::Dataset, ..folder.config(&["x", "y"]) };
+    let dataset = Dataset::open(&config).unwrap();
+    let splits = [Split::Train, Split::Train, Split::Val];
+    let cache = Cache::new(folder.path("cache"), 1 << 20);
+    for prepared in [Prepared::load(&dataset, &config, &splits), cache.load(&dataset, &config, &splits)] {
+        let prepared = prepared.unwrap();
+        let Scale { shift, spread } = prepared.scale().unwrap();
+        // 10, 20, 30 and 40 alike often: mean 25, variance (225 + 25) / 2
+        assert_eq!((shift, spread), (25.0, 125f32.sqrt()));
+        assert_eq!(prepared.image(2)[..2], [(200.0 - shift) / spread, (250.0 - shift) / spread]);
     }
 }
 
