@@ -132,7 +132,20 @@ fn split(report: &SplitReport) -> String {
         row
     };
     text += &table(&header, report.parts.iter().map(row));
-    text
+    text + &farthest(report)
+}
+
+/// The class of a part whose shares of the images are spread least like those of train, among random splits.
+fn farthest(report: &SplitReport) -> String {
+    let of_parts = report.parts.iter().flat_map(|part| part.classes.iter().map(move |class| (part.split, class)));
+    let measured =
+        of_parts.filter_map(|(split, class)| Some((split, class, class.distance?, class.distance_percentile?)));
+    let Some((split, class, distance, closer)) = measured.max_by(|a, b| a.3.total_cmp(&b.3).then(a.2.total_cmp(&b.2)))
+    else {
+        return String::new();
+    };
+    let (class, closer) = (&class.class, 100.0 * closer);
+    format!("farthest from train: {class} in {split}, KS {distance:.2}, {closer:.0} % of random splits are closer\n")
 }
 
 fn size(report: &SizeReport) -> String {

@@ -61,8 +61,9 @@ fn split(audit: &Audit, report: &SplitReport) -> Panel {
     for (series, class) in audit.classes.iter().enumerate() {
         for (place, part) in report.parts.iter().enumerate() {
             let of = &part.classes[series];
+            let distance = of.distance.map_or(String::new(), |distance| format!(" (KS {distance:.2})"));
             entries.push(Entry {
-                label: format!("{}, {}", class.class, part.split),
+                label: format!("{}, {}{distance}", class.class, part.split),
                 note: format!("{} images", of.images),
                 value: of.share.filter(|_| class.share > 0.0).map(|share| share / class.share),
                 series,

@@ -5,9 +5,8 @@ use serde::Serialize;
 use super::console;
 use crate::{
     data::{
-        DataErrors, Dataset,
+        DataErrors, Dataset, assign,
         audit::{Likeness, UNLIKE, likeness},
-        assign,
     },
     domain::{Split, SplitConfig},
     plan::Plan,
@@ -86,7 +85,11 @@ impl Dealt {
             seed: config.seed,
             fold: (config.folds > 0).then_some(config.fold),
             likeness: likeness(dataset, config, &splits)?,
-            parts: [Split::Train, Split::Val, Split::Test].map(part).into_iter().filter(|(_, part)| part.images > 0).collect(),
+            parts: [Split::Train, Split::Val, Split::Test]
+                .map(part)
+                .into_iter()
+                .filter(|(_, part)| part.images > 0)
+                .collect(),
         })
     }
 

@@ -99,11 +99,7 @@ fn drawn(dataset: &Dataset, config: &SplitConfig) -> Result<Vec<Vec<Split>>, Dat
 fn likeness_among(dataset: &Dataset, splits: &[Split], random: &[Vec<Split>]) -> Likeness {
     let divergences: Vec<f64> = random.par_iter().map(|splits| divergence(dataset, splits)).collect();
     let divergence = divergence(dataset, splits);
-    Likeness {
-        divergence,
-        divergence_percentile: percentile(divergence, &divergences),
-        random_splits: random.len(),
-    }
+    Likeness { divergence, divergence_percentile: percentile(divergence, &divergences), random_splits: random.len() }
 }
 
 fn part(dataset: &Dataset, splits: &[Split], split: Split, random: &[Vec<Split>]) -> PartReport {
