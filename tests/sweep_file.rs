@@ -36,6 +36,14 @@ fn axes(cells: &[Cell]) -> Vec<String> {
 }
 
 #[test]
+fn a_grid_too_large_to_be_listed_is_refused() {
+    let axis = |key: &str| format!("\"{key}\" = {:?}\n", (1..=101).collect::<Vec<_>>());
+    let grid = format!("[grid]\n{}{}{}", axis("split_seed"), axis("train.init_seed"), axis("batch_size"));
+    let problems = read(&format!("{DATA}{grid}"), &[]).unwrap_err();
+    assert!(problems.0.len() == 1 && problems.to_string().contains("1030301 cells"), "{problems}");
+}
+
+#[test]
 fn every_problem_of_a_file_is_reported_at_once_with_its_line_and_the_nearest_key() {
     let text = r#"
 [data]

@@ -9,6 +9,9 @@ use super::{
     schema,
 };
 
+/// Most cells of a grid; more are a slip of the pen, and listing them would fill the memory.
+const MOST_CELLS: u128 = 1_000_000;
+
 /// A setting that varies, and its values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
@@ -83,6 +86,7 @@ pub(super) fn read(document: &Document, problems: &mut Problems) -> Cells {
     for entries in reader.tables("zip") {
         reader.zip(&entries);
     }
+    reader.check_size();
     for entries in reader.tables("exclude") {
         let assignment = reader.assignment(&entries);
         reader.exclude(&entries, assignment);
@@ -112,6 +116,16 @@ impl Reader<'_> {
             }
         }
         tables
+    }
+
+    fn check_size(&mut self) {
+        let steps = |group: &Vec<Axis>| group.first().map_or(0, |axis| axis.values.len()) as u128;
+        let cells = self.cells.groups.iter().map(steps).fold(1u128, u128::saturating_mul);
+        let document = self.checker.document;
+        if let (true, Some(node)) = (cells > MOST_CELLS, document.get("grid").or_else(|| document.get("zip"))) {
+            let message = format!("the grid has {cells} cells, more than {MOST_CELLS}");
+            self.checker.report(node, message, "shorten its axes, or name the cells that matter by [[include]]");
+        }
     }
 
     /// The axes of [grid] or of one [[zip]], each with the entry that names it; what is wrong is reported.
