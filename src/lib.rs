@@ -40,6 +40,7 @@ pub mod metrics;
 #[cfg(feature = "train")]
 pub mod model;
 pub mod plan;
+#[cfg(feature = "train")]
 pub mod predict;
 pub mod protocol;
 pub mod report;
