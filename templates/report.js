@@ -6,7 +6,7 @@ function showCharts(details) {
     place.removeAttribute("data-lazy");
   }
 }
-for (const details of document.querySelectorAll("details.run")) {
+function prepareRun(details) {
   details.addEventListener("toggle", () => { if (details.open) showCharts(details); });
   if (details.open) showCharts(details);
 }
@@ -17,7 +17,6 @@ function openTarget() {
   if (target instanceof HTMLDetailsElement) { target.open = true; showCharts(target); target.scrollIntoView(); }
 }
 window.addEventListener("hashchange", openTarget);
-openTarget();
 
 // Tables: a click or Enter on a heading sorts, the field above filters by every word in it.
 const NUMBER = /^[-+]?\d*\.?\d+(e[-+]?\d+)?/i;
@@ -31,9 +30,8 @@ function compare(a, b) {
   if (!Number.isNaN(a.number) && !Number.isNaN(b.number)) return a.number - b.number;
   return a.text.localeCompare(b.text, undefined, { numeric: true });
 }
-function sortBy(table, column) {
+function sortBy(table, column, down) {
   const headings = table.tHead.rows[0].cells;
-  const down = headings[column].getAttribute("aria-sort") === "ascending";
   for (const heading of headings) heading.removeAttribute("aria-sort");
   headings[column].setAttribute("aria-sort", down ? "descending" : "ascending");
   const rows = [...table.tBodies[0].rows].map((row) => ({ row, key: key(row.cells[column]) }));
@@ -47,15 +45,16 @@ function filterRows(table, words) {
     row.hidden = !words.every((word) => text.includes(word));
   }
 }
-for (const table of document.querySelectorAll("table[data-table]")) {
-  [...table.tHead.rows[0].cells].forEach((heading, column) => {
+function prepareTable(table) {
+  const headings = [...table.tHead.rows[0].cells];
+  headings.forEach((heading, column) => {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = heading.textContent;
-    button.addEventListener("click", () => sortBy(table, column));
+    button.addEventListener("click", () => sortBy(table, column, heading.getAttribute("aria-sort") === "ascending"));
     heading.replaceChildren(button);
   });
-  if (table.tBodies[0].rows.length < 8) continue;
+  if (table.tBodies[0].rows.length < 8) return;
   const field = document.createElement("input");
   field.type = "search";
   field.className = "filter";
@@ -82,12 +81,20 @@ function flicker(figure) {
   canvas.getContext("2d").drawImage(image, from, 0, tile, canvas.height, 0, 0, tile, canvas.height);
   image.parentElement.append(canvas);
 }
-for (const button of document.querySelectorAll("[data-flicker]")) {
-  button.addEventListener("click", () => flicker(button.closest("figure")));
+function preparePanel(figure) {
+  for (const part of figure.querySelectorAll("img, [data-flicker]")) {
+    part.addEventListener("click", () => flicker(figure));
+  }
 }
-for (const image of document.querySelectorAll(".panel img")) {
-  image.addEventListener("click", () => flicker(image.closest("figure")));
+
+// Everything within `root` that answers to the reader.
+function prepare(root) {
+  root.querySelectorAll("details.run").forEach(prepareRun);
+  root.querySelectorAll("table[data-table]").forEach(prepareTable);
+  root.querySelectorAll("figure.panel").forEach(preparePanel);
 }
+prepare(document);
+openTarget();
 
 // Theme: the system's until it is chosen here.
 function switchTheme() {

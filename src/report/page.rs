@@ -1,18 +1,20 @@
 //! report/index.html: one file that needs nothing but the panels beside it.
 
+mod run;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::PathBuf,
 };
 
 use askama::Template;
 
+pub(super) use run::{RunRow, RunView};
+
 use super::{
     Analysis, ReportError,
     aggregate::{Run, Sweep},
     diagnose::{self, Balance, ClassBalance, Finding, Group, Severity},
-    evidence::Evidence,
     next,
     plot::{self, Picture},
     provenance,
@@ -25,8 +27,10 @@ use crate::{
 };
 
 #[derive(Template)]
-#[template(path = "report.html")]
-struct Page<'a> {
+#[template(path = "report.html", blocks = [
+    "verdict", "problems", "findings", "settings", "charts", "next", "runs", "splits", "provenance"
+])]
+pub(super) struct Page<'a> {
     name: &'a str,
     verdict: &'a [String],
     problems: &'a [String],
@@ -36,7 +40,7 @@ struct Page<'a> {
     /// Whether some setting has runs enough for an interquartile mean.
     middles: bool,
     axes: &'a [String],
-    runs: Vec<RunView>,
+    pub(super) runs: Vec<RunView>,
     charts: Vec<ChartView>,
     next: Vec<String>,
     splits: Vec<SplitView>,
@@ -92,38 +96,41 @@ struct ChartView {
     svg: String,
 }
 
-/// A run's row and its details.
-struct RunView {
-    name: String,
-    state: &'static str,
-    failure: String,
-    axes: Vec<String>,
-    epochs: usize,
-    best_epoch: String,
-    score: String,
-    dice_macro: String,
-    dice_coef: String,
-    classes: Vec<ClassView>,
-    curves: Option<String>,
-    plot: String,
-    panels: Vec<PanelView>,
+impl<'a> Page<'a> {
+    /// The page with its runs still to be filled in.
+    pub(super) fn of(
+        data: &'a Sweep,
+        analysis: &Analysis<'_>,
+        verdict: &'a [String],
+        charts: &[(&'static str, Picture)],
+    ) -> Self {
+        let view =
+            |(name, svg): &(&'static str, Picture)| ChartView { name, caption: svg.title().into(), svg: svg.inline() };
+        Self {
+            name: &data.name,
+            verdict,
+            problems: &data.problems,
+            monitor: words::metric(data.monitor),
+            findings: findings(data, &analysis.findings),
+            ranking: ranking(data, &analysis.standings),
+            middles: analysis.standings.iter().any(|standing| standing.middle.is_some()),
+            axes: &data.axes,
+            runs: Vec::new(),
+            next: next::advice(data, analysis),
+            splits: splits(data, &analysis.balances),
+            version: env!("CARGO_PKG_VERSION"),
+            fingerprint: provenance::fingerprint(data),
+            shared: provenance::shared_settings(data),
+            charts: charts.iter().map(view).collect(),
+            definitions: definitions(charts.iter().map(|(_, picture)| picture)),
+        }
+    }
 }
 
-/// A class at the best epoch on val.
-struct ClassView {
-    name: String,
-    dice: String,
-    interval: String,
-    precision: String,
-    recall: String,
-    images: u32,
-    pixels: u64,
-}
-
-/// A picture beside the page.
-struct PanelView {
-    path: String,
-    caption: String,
+/// The shapes that the pictures' text refers to.
+pub(super) fn definitions<'p>(pictures: impl Iterator<Item = &'p Picture>) -> String {
+    let glyphs: BTreeSet<_> = pictures.flat_map(|picture| picture.glyphs().iter().copied()).collect();
+    plot::definitions(&glyphs)
 }
 
 /// Writes the page and returns its path.
@@ -138,29 +145,11 @@ pub fn write(
     charts: &[(&'static str, Picture)],
     curves: &[Option<Picture>],
 ) -> Result<PathBuf, ReportError> {
-    let pictures = || charts.iter().map(|(_, picture)| picture).chain(curves.iter().flatten());
-    let glyphs: BTreeSet<_> = pictures().flat_map(|picture| picture.glyphs().iter().copied()).collect();
-    let page = Page {
-        name: &data.name,
-        verdict,
-        problems: &data.problems,
-        monitor: words::metric(data.monitor),
-        findings: findings(data, &analysis.findings),
-        ranking: ranking(data, &analysis.standings),
-        middles: analysis.standings.iter().any(|standing| standing.middle.is_some()),
-        axes: &data.axes,
-        runs: (0..data.runs.len()).map(|place| run_view(sweep, data, analysis, place, &curves[place])).collect(),
-        next: next::advice(data, analysis),
-        splits: splits(data, &analysis.balances),
-        version: env!("CARGO_PKG_VERSION"),
-        fingerprint: provenance::fingerprint(data),
-        shared: provenance::shared_settings(data),
-        charts: charts
-            .iter()
-            .map(|(name, picture)| ChartView { name, caption: picture.title().into(), svg: picture.inline() })
-            .collect(),
-        definitions: plot::definitions(&glyphs),
-    };
+    let mut page = Page::of(data, analysis, verdict, charts);
+    let runs = curves.iter().zip(&analysis.evidence).enumerate();
+    page.runs =
+        runs.map(|(place, (curves, evidence))| RunView::of(sweep, data, place, evidence.as_ref(), curves)).collect();
+    page.definitions = definitions(charts.iter().map(|(_, picture)| picture).chain(curves.iter().flatten()));
     let path = sweep.report().join("index.html");
     let text = page.render()?;
     write_derived(&path, |file| file.write_all(text.as_bytes()))?;
@@ -240,80 +229,4 @@ fn splits(data: &Sweep, balances: &[Balance]) -> Vec<SplitView> {
     let all =
         balances.iter().flat_map(|balance| data.classes.iter().zip(&balance.classes).map(move |of| (balance, of)));
     all.map(row).collect()
-}
-
-fn run_view(
-    sweep: &SweepDir,
-    data: &Sweep,
-    analysis: &Analysis<'_>,
-    place: usize,
-    curves: &Option<Picture>,
-) -> RunView {
-    let run = &data.runs[place];
-    let best = run.best_epoch(data.monitor);
-    let val = run.best_row(data.monitor, Split::Val);
-    RunView {
-        name: run.name.clone(),
-        state: run.state.state.name(),
-        failure: run.state.failure.as_ref().map(ToString::to_string).unwrap_or_default(),
-        axes: data.axes.iter().map(|axis| run.axis(axis).unwrap_or_default()).collect(),
-        epochs: run.state.epoch,
-        best_epoch: best.map(|epoch| epoch.to_string()).unwrap_or_default(),
-        score: words::cell(run.score(data.monitor)),
-        dice_macro: words::cell(val.and_then(|row| row.dice_macro)),
-        dice_coef: words::cell(val.and_then(|row| row.dice_coef)),
-        classes: analysis.evidence[place].as_ref().map(|evidence| class_views(data, evidence)).unwrap_or_default(),
-        curves: curves.as_ref().map(Picture::inline),
-        plot: format!("plots/{}.svg", url(&run.name)),
-        panels: panels(sweep, run),
-    }
-}
-
-fn class_views(data: &Sweep, evidence: &Evidence<'_>) -> Vec<ClassView> {
-    let view = |(place, class): (usize, &String)| {
-        let point = evidence.class(Split::Val, class)?.at(evidence.best)?;
-        let occurs = point.images > 0;
-        Some(ClassView {
-            name: class.clone(),
-            dice: words::cell(point.dice()),
-            interval: evidence
-                .class_dice
-                .get(place)
-                .copied()
-                .flatten()
-                .map(|e| words::interval(e.interval))
-                .unwrap_or_default(),
-            precision: words::cell(point.counts.precision().filter(|_| occurs)),
-            recall: words::cell(point.counts.recall()),
-            images: point.images,
-            pixels: point.counts.support(),
-        })
-    };
-    data.classes.iter().enumerate().filter_map(view).collect()
-}
-
-fn panels(sweep: &SweepDir, run: &Run) -> Vec<PanelView> {
-    let Ok(entries) = fs::read_dir(sweep.run(&run.name).panels()) else { return Vec::new() };
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".png"))
-        .collect();
-    // worst-…, middle-…, best-…
-    let order = |name: &String| ["worst", "middle", "best"].iter().position(|kind| name.starts_with(kind)).unwrap_or(3);
-    names.sort_by(|a, b| order(a).cmp(&order(b)).then(a.cmp(b)));
-    let view = |name: String| PanelView {
-        path: format!("../runs/{}/panels/{}", url(&run.name), url(&name)),
-        caption: name.trim_end_matches(".png").to_owned(),
-    };
-    names.into_iter().map(view).collect()
-}
-
-/// A file name as part of an address.
-fn url(name: &str) -> String {
-    name.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
 }

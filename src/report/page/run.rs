@@ -1,0 +1,174 @@
+//! What the page says of one run.
+
+use std::fs;
+
+use crate::{
+    domain::Split,
+    report::{
+        aggregate::{Run, Sweep},
+        evidence::Evidence,
+        plot::Picture,
+        words,
+    },
+    store::SweepDir,
+};
+
+/// A run's row in the table of runs.
+pub struct RunRow {
+    /// From 1, in the order of the plan.
+    pub number: usize,
+    /// Its name.
+    pub name: String,
+    /// Where the run stands.
+    pub state: &'static str,
+    /// Why it failed.
+    pub failure: String,
+    /// Its values on the axes.
+    pub axes: Vec<String>,
+    /// Epochs recorded.
+    pub epochs: usize,
+    /// The best of them.
+    pub best_epoch: String,
+    /// The monitored figure there.
+    pub score: String,
+    /// Macro Dice there.
+    pub dice_macro: String,
+    /// Pooled Dice there.
+    pub dice_coef: String,
+}
+
+/// A run's row and its details.
+pub struct RunView {
+    /// What the table of runs shows too.
+    pub row: RunRow,
+    /// Figures of each class.
+    pub classes: Vec<ClassView>,
+    /// Learning curves.
+    pub curves: Option<String>,
+    /// Their file beside the page.
+    pub plot: String,
+    /// Example images.
+    pub panels: Vec<PanelView>,
+}
+
+/// A class at the best epoch on val.
+pub struct ClassView {
+    /// Its name.
+    pub name: String,
+    /// Dice.
+    pub dice: String,
+    /// Its 95 % interval.
+    pub interval: String,
+    /// Precision.
+    pub precision: String,
+    /// Recall.
+    pub recall: String,
+    /// Images with the class.
+    pub images: u32,
+    /// Pixels of the class.
+    pub pixels: u64,
+}
+
+/// A picture beside the page.
+pub struct PanelView {
+    /// Its address.
+    pub path: String,
+    /// What it shows.
+    pub caption: String,
+}
+
+impl RunRow {
+    /// The row of the run at `place`.
+    pub fn of(data: &Sweep, place: usize) -> Self {
+        let run = &data.runs[place];
+        let best = run.best_epoch(data.monitor);
+        let val = run.best_row(data.monitor, Split::Val);
+        Self {
+            number: place + 1,
+            name: run.name.clone(),
+            state: run.state.state.name(),
+            failure: run.state.failure.as_ref().map(ToString::to_string).unwrap_or_default(),
+            axes: data.axes.iter().map(|axis| run.axis(axis).unwrap_or_default()).collect(),
+            epochs: run.state.epoch,
+            best_epoch: best.map(|epoch| epoch.to_string()).unwrap_or_default(),
+            score: words::cell(run.score(data.monitor)),
+            dice_macro: words::cell(val.and_then(|row| row.dice_macro)),
+            dice_coef: words::cell(val.and_then(|row| row.dice_coef)),
+        }
+    }
+}
+
+impl RunView {
+    /// The run at `place` with all that is known of it.
+    pub fn of(
+        sweep: &SweepDir,
+        data: &Sweep,
+        place: usize,
+        evidence: Option<&Evidence<'_>>,
+        curves: &Option<Picture>,
+    ) -> Self {
+        let run = &data.runs[place];
+        Self {
+            row: RunRow::of(data, place),
+            classes: evidence.map(|evidence| class_views(data, evidence)).unwrap_or_default(),
+            curves: curves.as_ref().map(Picture::inline),
+            plot: format!("plots/{}.svg", url(&run.name)),
+            panels: panels(sweep, run),
+        }
+    }
+
+    /// The run at `place`, its details still to be looked up.
+    pub fn brief(data: &Sweep, place: usize) -> Self {
+        let row = RunRow::of(data, place);
+        Self { row, classes: Vec::new(), curves: None, plot: String::new(), panels: Vec::new() }
+    }
+}
+
+fn class_views(data: &Sweep, evidence: &Evidence<'_>) -> Vec<ClassView> {
+    let view = |(place, class): (usize, &String)| {
+        let point = evidence.class(Split::Val, class)?.at(evidence.best)?;
+        let occurs = point.images > 0;
+        Some(ClassView {
+            name: class.clone(),
+            dice: words::cell(point.dice()),
+            interval: evidence
+                .class_dice
+                .get(place)
+                .copied()
+                .flatten()
+                .map(|e| words::interval(e.interval))
+                .unwrap_or_default(),
+            precision: words::cell(point.counts.precision().filter(|_| occurs)),
+            recall: words::cell(point.counts.recall()),
+            images: point.images,
+            pixels: point.counts.support(),
+        })
+    };
+    data.classes.iter().enumerate().filter_map(view).collect()
+}
+
+fn panels(sweep: &SweepDir, run: &Run) -> Vec<PanelView> {
+    let Ok(entries) = fs::read_dir(sweep.run(&run.name).panels()) else { return Vec::new() };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".png"))
+        .collect();
+    // worst-…, middle-…, best-…
+    let order = |name: &String| ["worst", "middle", "best"].iter().position(|kind| name.starts_with(kind)).unwrap_or(3);
+    names.sort_by(|a, b| order(a).cmp(&order(b)).then(a.cmp(b)));
+    let view = |name: String| PanelView {
+        path: format!("../runs/{}/panels/{}", url(&run.name), url(&name)),
+        caption: name.trim_end_matches(".png").to_owned(),
+    };
+    names.into_iter().map(view).collect()
+}
+
+/// A file name as part of an address.
+fn url(name: &str) -> String {
+    name.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
