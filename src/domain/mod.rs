@@ -1,6 +1,7 @@
 //! Plain data that every stage shares: settings, names, records, seeds. Nothing here touches the disk.
 
 mod config;
+mod duration;
 mod failure;
 mod metric;
 mod name;
@@ -13,6 +14,7 @@ pub mod seed;
 mod state;
 
 pub use config::*;
+pub use duration::duration;
 pub use failure::{Failure, FailureKind};
 pub use metric::{Direction, Figure, Metric};
 pub use name::{RunId, axis_text, float_text};

@@ -204,22 +204,39 @@ pub(super) fn read_head(dir: &RunDir, problems: &mut Vec<String>) -> Run {
 /// Reads the tables of a run up to the last epoch that its state names, and returns what could not be read.
 pub(super) fn read_tables(dir: &RunDir, run: &mut Run) -> Vec<String> {
     let mut problems = Vec::new();
+    add_epochs(dir, run, &mut whole_lines, &mut problems);
+    read_whole(dir, run, &mut problems);
+    problems
+}
+
+/// Adds the rows of the tables that grow by an epoch at a time. `lines` gives a table's rows under its header.
+pub(super) fn add_epochs(
+    dir: &RunDir,
+    run: &mut Run,
+    lines: &mut dyn FnMut(&Path, &mut Vec<String>) -> Vec<u8>,
+    problems: &mut Vec<String>,
+) {
     let last = run.state.epoch;
-    each_row(&dir.epochs_csv(), &mut problems, |row: EpochRow| {
+    let path = dir.epochs_csv();
+    each_row(&path, &lines(&path, problems), problems, |row: EpochRow| {
         if row.epoch <= last {
             run.epochs.entry(row.split).or_default().push(row);
         }
     });
-    run.classes = read_classes(&dir.classes_csv(), last, &mut problems);
-    run.images = read_images(&dir.images_csv(), &mut problems);
-    each_row(&dir.split_csv(), &mut problems, |row| run.split.push(row));
-    each_row(&dir.evidence_csv(), &mut problems, |row| run.evidence.push(row));
-    each_row(&dir.timing_csv(), &mut problems, |row: TimingRow| {
+    let path = dir.classes_csv();
+    add_classes(&path, &lines(&path, problems), last, &mut run.classes, problems);
+    let path = dir.timing_csv();
+    each_row(&path, &lines(&path, problems), problems, |row: TimingRow| {
         if row.epoch <= last {
             run.timing.push(row);
         }
     });
-    problems
+}
+
+/// Reads the tables that are written at once.
+pub(super) fn read_whole(dir: &RunDir, run: &mut Run, problems: &mut Vec<String>) {
+    run.images = read_images(&dir.images_csv(), problems);
+    (run.split, run.evidence) = (read_rows(&dir.split_csv(), problems), read_rows(&dir.evidence_csv(), problems));
 }
 
 /// The columns of classes.csv and images.csv that are not derived from others.
@@ -238,10 +255,9 @@ struct CountRow<'a> {
     images: u32,
 }
 
-fn read_classes(path: &Path, last: usize, problems: &mut Vec<String>) -> Vec<ClassHistory> {
-    let mut histories: Vec<ClassHistory> = Vec::new();
+fn add_classes(path: &Path, text: &[u8], last: usize, histories: &mut Vec<ClassHistory>, problems: &mut Vec<String>) {
     let mut place = 0;
-    each_count(path, problems, |row| {
+    each_count(path, text, problems, |row| {
         if row.epoch as usize > last {
             return;
         }
@@ -257,13 +273,13 @@ fn read_classes(path: &Path, last: usize, problems: &mut Vec<String>) -> Vec<Cla
         let counts = Counts { tp: row.tp, fp: row.fp, fn_: row.fn_ };
         histories[place].points.push(ClassPoint { epoch: row.epoch, images: row.images, counts });
     });
-    histories
 }
 
 fn read_images(path: &Path, problems: &mut Vec<String>) -> ImageTable {
     let mut table = ImageTable::default();
     let mut places = BTreeMap::new();
-    each_count(path, problems, |row| {
+    let text = whole_lines(path, problems);
+    each_count(path, &text, problems, |row| {
         let image = *places.entry(row.image.to_owned()).or_insert_with(|| {
             table.names.push(row.image.to_owned());
             table.names.len() as u32 - 1
@@ -278,9 +294,15 @@ fn read_images(path: &Path, problems: &mut Vec<String>) -> ImageTable {
     table
 }
 
-fn each_row<T: DeserializeOwned>(path: &Path, problems: &mut Vec<String>, mut take: impl FnMut(T)) {
+fn read_rows<T: DeserializeOwned>(path: &Path, problems: &mut Vec<String>) -> Vec<T> {
+    let mut rows = Vec::new();
     let text = whole_lines(path, problems);
-    let mut reader = csv::Reader::from_reader(text.as_slice());
+    each_row(path, &text, problems, |row| rows.push(row));
+    rows
+}
+
+fn each_row<T: DeserializeOwned>(path: &Path, text: &[u8], problems: &mut Vec<String>, mut take: impl FnMut(T)) {
+    let mut reader = csv::Reader::from_reader(text);
     for row in reader.deserialize() {
         match row {
             Ok(row) => take(row),
@@ -289,9 +311,8 @@ fn each_row<T: DeserializeOwned>(path: &Path, problems: &mut Vec<String>, mut ta
     }
 }
 
-fn each_count(path: &Path, problems: &mut Vec<String>, mut take: impl FnMut(CountRow<'_>)) {
-    let text = whole_lines(path, problems);
-    let mut reader = csv::Reader::from_reader(text.as_slice());
+fn each_count(path: &Path, text: &[u8], problems: &mut Vec<String>, mut take: impl FnMut(CountRow<'_>)) {
+    let mut reader = csv::Reader::from_reader(text);
     let headers = match reader.headers() {
         Ok(headers) => headers.clone(),
         Err(e) => return problems.push(damaged(path, &e)),

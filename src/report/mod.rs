@@ -9,6 +9,8 @@
 //! | [`setting`] | a setting as people write it |
 //! | [`standings`] | settings compared honestly |
 //! | [`diagnose`] | the rules, from evidence to findings |
+//! | [`follow`] | reads what a sweep that goes on has gained |
+//! | [`live`] | the parts of the page of such a sweep |
 //! | `tables` | runs.csv and metrics.csv |
 //! | [`tensorboard`] | the same as TensorBoard's event files |
 //! | `verdict` | the result in plain words |
@@ -24,6 +26,8 @@ pub mod cells;
 pub mod compare;
 pub mod diagnose;
 pub mod evidence;
+pub mod follow;
+pub mod live;
 mod next;
 mod page;
 pub mod plot;

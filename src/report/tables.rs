@@ -52,7 +52,7 @@ pub fn read(sweep: &SweepDir, names: &[String]) -> Sweep {
     data
 }
 
-fn name_classes(data: &mut Sweep) {
+pub(super) fn name_classes(data: &mut Sweep) {
     for history in data.runs.iter().flat_map(|run| &run.classes) {
         if !data.classes.contains(&history.class) {
             data.classes.push(history.class.clone());
@@ -64,6 +64,12 @@ fn read_heads(sweep: &SweepDir, names: &[String]) -> Sweep {
     let mut data = Sweep { name: words::file_name(sweep.root()), ..Sweep::default() };
     data.tests = read_rows(&sweep.test_csv()).map_err(|e| data.problems.push(e.to_string())).unwrap_or_default();
     data.runs = names.iter().map(|name| aggregate::read_head(&sweep.run(name), &mut data.problems)).collect();
+    describe(&mut data);
+    data
+}
+
+/// Takes what all runs share from their settings.
+pub(super) fn describe(data: &mut Sweep) {
     for file in data.runs.iter().filter_map(|run| run.file.as_ref()) {
         for axis in file.axes.keys().filter(|axis| !data.axes.contains(axis)).cloned().collect::<Vec<_>>() {
             data.axes.push(axis);
@@ -77,7 +83,6 @@ fn read_heads(sweep: &SweepDir, names: &[String]) -> Sweep {
             data.background = Some("background".into());
         }
     }
-    data
 }
 
 const CLASS_COLUMNS: [&str; 11] =

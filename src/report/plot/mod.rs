@@ -19,7 +19,7 @@ use super::{
     aggregate::{Run, Sweep},
 };
 pub use pages::{Entry, Panel, page};
-pub use svg::{Picture, definitions};
+pub use svg::{Picture, definitions, escape};
 
 /// A chart ready to be drawn.
 pub trait Chart {
