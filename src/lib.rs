@@ -22,6 +22,7 @@
 //! | [`worker`] | one run in a process of its own |
 //! | [`predict`] | masks of new images, and the one look at the test split |
 //! | [`report`] | what a sweep shows: tables, statistics, findings, charts, the page |
+//! | [`serve`] | the same page, live, to browsers on this machine |
 //! | [`cli`] | the commands; alone touches the terminal |
 //!
 //! Without the feature `train` only the parts that need no burn are there.
@@ -45,6 +46,7 @@ pub mod predict;
 pub mod protocol;
 pub mod report;
 pub mod scheduler;
+pub mod serve;
 pub mod spec;
 pub mod store;
 #[cfg(feature = "train")]

@@ -27,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("predict", &["domain", "data", "loss", "metrics", "train", "store"]),
     ("scheduler", &["domain", "devices", "protocol", "store"]),
     ("report", &["domain", "store"]),
+    ("serve", &["domain", "report", "store"]),
 ];
 
 #[test]
