@@ -56,6 +56,17 @@ pub enum Message {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         classes: BTreeMap<String, Counts>,
     },
+    /// The counts of one image at the end of an epoch, which is not recorded yet.
+    Image {
+        /// From 1.
+        epoch: usize,
+        /// What the image is used for.
+        split: Split,
+        /// Its file's name, as in split.csv.
+        image: String,
+        /// Counts of each class, by name.
+        classes: BTreeMap<String, Counts>,
+    },
     /// The state after `epoch` is safe on disk.
     Checkpoint {
         /// From 1.

@@ -129,7 +129,7 @@ where
     let dataset = cache.as_ref().map_or_else(|| Dataset::open(&config.data), |cache| cache.open(&config.data));
     let dataset = dataset.map_err(bad_data)?;
     let splits = assign(&dataset, &config.split).map_err(bad_data)?;
-    write_split(run, &dataset, &splits).map_err(storage)?;
+    write_rows(&run.split_csv(), &split_rows(&dataset, &splits)).map_err(storage)?;
     check(&config, &dataset, &splits)?;
     let prepared = match cache {
         // The cache holds arrays of one size.
@@ -181,12 +181,12 @@ fn check(config: &RunConfig, dataset: &Dataset, splits: &[Split]) -> Result<(), 
     if problems.is_empty() { Ok(()) } else { Err(Failure::new(FailureKind::BadConfig, problems.join("; "))) }
 }
 
-fn write_split(run: &RunDir, dataset: &Dataset, splits: &[Split]) -> Result<(), StoreError> {
+/// The rows of split.csv.
+pub fn split_rows(dataset: &Dataset, splits: &[Split]) -> Vec<SplitRow> {
     let images = dataset.names().iter().zip(dataset.groups()).zip(splits);
-    let rows: Vec<SplitRow> = images
+    images
         .map(|((image, group), split)| SplitRow { image: image.clone(), group: group.clone(), split: *split })
-        .collect();
-    write_rows(&run.split_csv(), &rows)
+        .collect()
 }
 
 fn note_environment(run: &RunDir, attempt: usize, device: Device, threads: usize) -> Result<(), StoreError> {

@@ -22,7 +22,9 @@ mod report;
 mod resume;
 mod retry;
 mod run;
+mod serve;
 mod shares;
+mod splits;
 mod status;
 mod stop;
 mod sweep;
@@ -71,6 +73,8 @@ enum Command {
     Logs(logs::Arguments),
     /// Make charts, tables and the report page
     Report(report::Arguments),
+    /// Show sweeps in the browser as they go on
+    Serve(serve::Arguments),
     /// Say what is wrong with a sweep or a run, and what to do
     Diagnose(diagnose::Arguments),
     /// Hold two settings against each other on the same splits
@@ -108,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Retry(arguments) => retry::main(&arguments),
         Command::Logs(arguments) => logs::main(&arguments),
         Command::Report(arguments) => report::main(&arguments),
+        Command::Serve(arguments) => serve::main(&arguments),
         Command::Diagnose(arguments) => diagnose::main(&arguments),
         Command::Compare(arguments) => compare::main(&arguments),
         Command::Export(arguments) => export::main(&arguments),

@@ -16,6 +16,7 @@ use super::{
     loading::{self, Loaded, Place},
     plan,
     progress::Progress,
+    splits,
 };
 use crate::{
     data::Cache,
@@ -89,12 +90,15 @@ pub fn run(loaded: &Loaded, flags: &Schedule) -> Result<ExitCode, Refusal> {
     if plan.pending().next().is_none() {
         return nothing_to_do(plan);
     }
-    loading::check_data(plan, Cache::standard().as_ref())?;
+    let dataset = loading::check_data(plan, Cache::standard().as_ref())?;
     let sweep = &plan.sweep;
     store::create_dir(sweep.root())?;
     let lock = store::SweepLock::acquire(sweep)?;
     store::remove_temporaries(sweep.root())?;
     plan.write()?;
+    if let Some(dataset) = dataset {
+        splits::write(plan, &dataset)?;
+    }
     store::write_text(&sweep.sweep_toml(), &loaded.spec.resolved)?;
     console::note(&plan::summary(plan));
 

@@ -18,6 +18,8 @@ mod recorder;
 mod retry;
 mod sentinel;
 mod signals;
+mod stopwatch;
+mod told_images;
 mod worker;
 
 use std::{collections::BTreeMap, io, time::Duration};

@@ -1,9 +1,12 @@
 //! Writes the tables and the state of a run whose trainer is an outside program, from its messages.
 
+use std::collections::BTreeMap;
+
+use super::{stopwatch::Stopwatch, told_images::ToldImages};
 use crate::{
     domain::{ClassRow, Counts, EpochRow, Failure, FailureKind, Process, RunConfig, RunState, Split, StateRecord},
     protocol::{Figures, Message},
-    store::{RunDir, RunFile, StoreError, append_rows, create_dir, cut_after},
+    store::{RunDir, RunFile, StoreError, append_rows, create_dir, cut_after, read_rows},
 };
 
 /// The records of one attempt.
@@ -15,22 +18,26 @@ pub(super) struct Recorder {
     shown: bool,
     epochs: Vec<EpochRow>,
     classes: Vec<ClassRow>,
+    images: ToldImages,
+    stopwatch: Stopwatch,
 }
 
 impl Recorder {
     /// Cuts the tables back to the last checkpoint, from which the trainer will go on.
     pub(super) fn open(run: &RunDir) -> Result<Self, Failure> {
         let mut state = run.read_state().map_err(storage)?;
-        for table in [run.epochs_csv(), run.classes_csv()] {
+        for table in [run.epochs_csv(), run.classes_csv(), run.timing_csv()] {
             cut_after(&table, state.checkpoint).map_err(storage)?;
         }
+        let config = RunFile::read(run).map_err(storage)?.config;
         if state.best_epoch > state.checkpoint {
-            (state.best_epoch, state.best_score) = (0, None);
+            (state.best_epoch, state.best_score) = best_so_far(run, &config).map_err(storage)?;
         }
         state.epoch = state.checkpoint;
-        let config = RunFile::read(run).map_err(storage)?.config;
         create_dir(&run.checkpoints()).map_err(storage)?;
-        Ok(Self { run: run.clone(), config, state, shown: true, epochs: Vec::new(), classes: Vec::new() })
+        let images = ToldImages::open(run, &state).map_err(storage)?;
+        let (epochs, classes, stopwatch) = (Vec::new(), Vec::new(), Stopwatch::start());
+        Ok(Self { run: run.clone(), config, state, shown: true, epochs, classes, images, stopwatch })
     }
 
     /// The trainer was started. Written with what comes next, or by [`Recorder::show`].
@@ -59,10 +66,24 @@ impl Recorder {
                     self.record(None)?;
                     self.expect_later(*epoch, "figures")?;
                 }
-                let counts: Vec<(&String, &Counts)> = classes.iter().collect();
-                let rows = self.class_rows(*epoch, *split, &counts, figures)?;
+                self.stopwatch.figures();
+                let summed;
+                let counts = if classes.is_empty() {
+                    summed = self.images.sums(*epoch, *split);
+                    &summed
+                } else {
+                    classes
+                };
+                let rows = self.class_rows(*epoch, *split, counts, figures)?;
                 self.epochs.push(self.epoch_row(*epoch, *split, *loss, *dice_macro, figures, &rows));
                 self.classes.extend(rows);
+                Ok(())
+            }
+            Message::Image { epoch, split, image, classes } => {
+                self.expect_later(*epoch, "an image")?;
+                self.stopwatch.figures();
+                self.expect_known(classes)?;
+                self.images.add(*epoch, *split, image, classes);
                 Ok(())
             }
             Message::Checkpoint { epoch } if *epoch < self.state.checkpoint || *epoch == 0 => {
@@ -75,7 +96,11 @@ impl Recorder {
                 self.state.process = None;
                 self.write_state()
             }
-            Message::Start { .. } | Message::Step { .. } | Message::Failed { .. } => Ok(()),
+            Message::Start { .. } => {
+                self.stopwatch = Stopwatch::start();
+                Ok(())
+            }
+            Message::Step { .. } | Message::Failed { .. } => Ok(()),
         }
     }
 
@@ -87,7 +112,13 @@ impl Recorder {
         append_if_any(&self.run.epochs_csv(), &self.epochs)?;
         append_if_any(&self.run.classes_csv(), &self.classes)?;
         let last = self.epochs.last().map_or(0, |row| row.epoch);
-        self.note_best(last);
+        if last > 0 {
+            let is_best = self.note_best(last);
+            self.images.record(&self.run, last, is_best).map_err(storage)?;
+            let images = self.epochs.iter().find(|row| row.split == Split::Train).map_or(0, |row| row.images);
+            let timing = self.stopwatch.lap(&self.state, last, images);
+            append_rows(&self.run.timing_csv(), &[timing]).map_err(storage)?;
+        }
         self.state.epoch = self.state.epoch.max(last).max(checkpoint.unwrap_or_default());
         self.state.checkpoint = checkpoint.unwrap_or(self.state.checkpoint);
         self.epochs.clear();
@@ -95,13 +126,15 @@ impl Recorder {
         self.write_state()
     }
 
-    fn note_best(&mut self, epoch: usize) {
-        let Some(score) = self.config.monitor.of(&self.epochs) else { return };
+    /// Whether `epoch` is the best so far.
+    fn note_best(&mut self, epoch: usize) -> bool {
+        let Some(score) = self.config.monitor.of(&self.epochs) else { return false };
         let direction = self.config.monitor.direction();
-        if self.state.best_score.is_none_or(|best| direction.improves(score, best, 0.0)) {
-            self.state.best_epoch = epoch;
-            self.state.best_score = Some(score);
+        let is_best = self.state.best_score.is_none_or(|best| direction.improves(score, best, 0.0));
+        if is_best {
+            (self.state.best_epoch, self.state.best_score) = (epoch, Some(score));
         }
+        is_best
     }
 
     fn expect_later(&self, epoch: usize, what: &str) -> Result<(), Failure> {
@@ -117,25 +150,30 @@ impl Recorder {
         )))
     }
 
+    fn expect_known(&self, classes: &BTreeMap<String, Counts>) -> Result<(), Failure> {
+        let names: Vec<&str> = self.config.data.classes.iter().map(|class| class.name.as_str()).collect();
+        match classes.keys().find(|name| !names.contains(&name.as_str())) {
+            Some(unknown) => Err(broken(format!("the class `{unknown}`, which is none of {}", names.join(", ")))),
+            None => Ok(()),
+        }
+    }
+
     fn class_rows(
         &self,
         epoch: usize,
         split: Split,
-        counts: &[(&String, &Counts)],
+        classes: &BTreeMap<String, Counts>,
         figures: &Figures,
     ) -> Result<Vec<ClassRow>, Failure> {
-        let names = self.config.data.classes.iter().map(|class| &class.name);
-        if let Some((unknown, _)) = counts.iter().find(|(name, _)| names.clone().all(|known| known != *name)) {
-            let names: Vec<_> = names.map(String::as_str).collect();
-            return Err(broken(format!("the class `{unknown}`, which is none of {}", names.join(", "))));
-        }
+        self.expect_known(classes)?;
         let row = |name: &String| {
-            let (_, counts) = counts.iter().find(|(known, _)| *known == name)?;
-            // How many images have the class is not told; the images of the split are the most.
-            let images = if counts.support() > 0 { figures.images.unwrap_or(1) } else { 0 };
-            Some(ClassRow::new(epoch, split, name, **counts, images))
+            let counts = classes.get(name)?;
+            // Where the images were not told, those of the split are the most that can have the class.
+            let most = || if counts.support() > 0 { figures.images.unwrap_or(1) } else { 0 };
+            let images = self.images.with_class(epoch, split, name).unwrap_or_else(most);
+            Some(ClassRow::new(epoch, split, name, *counts, images))
         };
-        Ok(names.filter_map(row).collect())
+        Ok(self.config.data.classes.iter().filter_map(|class| row(&class.name)).collect())
     }
 
     fn epoch_row(
@@ -159,7 +197,7 @@ impl Recorder {
             dice_macro: mean(foreground().filter_map(|row| row.dice)).or(dice_macro),
             iou_macro: mean(foreground().filter_map(|row| row.iou)).or(figures.iou_macro),
             learning_rate: figures.learning_rate.unwrap_or(self.config.train.learning_rate),
-            images: figures.images.unwrap_or_default(),
+            images: figures.images.or_else(|| self.images.count(epoch, split)).unwrap_or_default(),
         }
     }
 
@@ -167,6 +205,18 @@ impl Recorder {
         self.shown = true;
         self.run.write_state(&self.state).map_err(storage)
     }
+}
+
+/// The best of the epochs that are recorded.
+fn best_so_far(run: &RunDir, config: &RunConfig) -> Result<(usize, Option<f64>), StoreError> {
+    let mut best = (0, None);
+    for row in read_rows::<EpochRow>(&run.epochs_csv())? {
+        let Some(score) = config.monitor.of(std::slice::from_ref(&row)) else { continue };
+        if best.1.is_none_or(|known| config.monitor.direction().improves(score, known, 0.0)) {
+            best = (row.epoch, Some(score));
+        }
+    }
+    Ok(best)
 }
 
 fn append_if_any<T: serde::Serialize>(path: &std::path::Path, rows: &[T]) -> Result<(), Failure> {

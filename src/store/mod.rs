@@ -24,4 +24,4 @@ pub use lock::{Holder, LockError, SweepLock};
 pub use plan_file::PlannedRun;
 pub use process::{current_process, is_alive, process_of};
 pub use run_file::RunFile;
-pub use table::{append_rows, cut_after, read_rows, write_rows};
+pub use table::{append_rows, cut_after, read_rows, write_derived_rows, write_rows};

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{StoreError, write_text};
+use super::{StoreError, write_derived, write_text};
 
 /// Appends rows and syncs; a new table starts with its header.
 ///
@@ -31,6 +31,15 @@ pub fn append_rows<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), StoreErr
 /// If the system refuses.
 pub fn write_rows<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), StoreError> {
     write_text(path, &to_csv(path, rows, true)?)
+}
+
+/// As [`write_rows`], but not synced, for what can be made again from other files.
+///
+/// # Errors
+/// If the system refuses.
+pub fn write_derived_rows<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), StoreError> {
+    let text = to_csv(path, rows, true)?;
+    write_derived(path, |file| file.write_all(text.as_bytes()))
 }
 
 /// Reads a table; one that is not there has no rows.
