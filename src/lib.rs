@@ -46,6 +46,7 @@ pub mod predict;
 pub mod protocol;
 pub mod report;
 pub mod scheduler;
+#[cfg(feature = "train")]
 pub mod serve;
 pub mod spec;
 pub mod store;

@@ -88,7 +88,7 @@ pub fn shell(name: &str) -> Result<String, ReportError> {
 /// If a chart cannot be drawn or a part not be filled in.
 pub fn of_all_runs(data: &Sweep) -> Result<Vec<Part>, ReportError> {
     let analysis = Analysis::of(data);
-    let verdict = verdict::lines(data, &analysis.standings);
+    let verdict = verdict::lines(data, &analysis);
     let charts = plot::of_sweep(data, &analysis, &plot::Svg)?;
     let page = Page::of(data, &analysis, &verdict, &charts);
     let parts = [
