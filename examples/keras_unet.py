@@ -28,7 +28,7 @@ class Tell(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         for split, (images, masks, names) in self.data.items():
-            loss = self.model.evaluate(images, masks, verbose=0)
+            loss = self.model.evaluate(images, one_hot(masks), verbose=0)
             found = self.model.predict(images, verbose=0).argmax(axis=-1)
             run.tell_epoch(epoch + 1, split, loss, zip(names, masks, found))
         run.checkpoint(epoch + 1, self.model.save, ".keras")
@@ -50,6 +50,10 @@ def load(split):
     return images, np.stack([read(mask, Image.NEAREST) for _, mask in pairs]), [image.name for image, _ in pairs]
 
 
+def one_hot(masks):
+    return keras.utils.to_categorical(masks, len(run.CLASSES))
+
+
 def block(inputs, width):
     return layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(width, 3, padding="same")(inputs)))
 
@@ -66,11 +70,11 @@ def main():
     data = {split: load(split) for split in ["train", "val"]}
     keras.utils.set_random_seed(TRAIN["init_seed"])
     model = unet(len(run.CLASSES))
-    model.compile(keras.optimizers.Adam(TRAIN["learning_rate"]), "sparse_categorical_crossentropy")
+    model.compile(keras.optimizers.Adam(TRAIN["learning_rate"]), "categorical_crossentropy")
     model = go_on(model)
     images, masks, _ = data["train"]
     model.fit(
-        images, masks, batch_size=TRAIN["batch_size"], verbose=0,
+        images, one_hot(masks), batch_size=TRAIN["batch_size"], verbose=0,
         initial_epoch=run.RESUME_EPOCH, epochs=TRAIN["epochs"], callbacks=[Tell(data)],
     )
     run.say("done")
