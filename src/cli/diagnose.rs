@@ -34,14 +34,15 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     if let Some(start) = arguments.run.as_ref().filter(|start| !runs.iter().any(|run| run.starts_with(*start))) {
         return Err(Refusal::wrong(format!("no run starts with `{start}`; the runs are\n  {}", runs.join("\n  "))));
     }
-    let mut findings = report::findings(&sweep, &runs)?;
+    let (mut findings, unjudged) = report::diagnose(&sweep, &runs)?;
     if let Some(start) = &arguments.run {
         findings.retain(|finding| finding.run.as_ref().is_some_and(|run| run.starts_with(start)));
     }
     if arguments.json {
         console::answer(&format!("{:#}\n", json!(findings)));
     } else {
-        console::answer(&text(&findings, runs.len()));
+        let unjudged: String = unjudged.iter().map(|one| format!("note {one}\n")).collect();
+        console::answer(&(text(&findings, runs.len()) + &unjudged));
     }
     Ok(ExitCode::SUCCESS)
 }

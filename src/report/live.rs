@@ -31,7 +31,8 @@ struct Now<'a> {
     /// How many runs are in each state that some run is in.
     states: Vec<(&'static str, usize)>,
     runs: String,
-    is_running: bool,
+    /// Some run is not done, and no process is at it.
+    is_idle: bool,
     monitor: String,
     running: Vec<Running<'a>>,
 }
@@ -143,14 +144,14 @@ pub fn details(sweep: &SweepDir, data: &Sweep, place: usize) -> Result<String, R
 /// # Errors
 /// If it cannot be filled in.
 pub fn now(data: &Sweep, is_running: bool) -> Result<Part, ReportError> {
-    let states = [RunState::Running, RunState::Completed, RunState::Failed, RunState::Stopped, RunState::New];
+    let states = [RunState::Completed, RunState::Running, RunState::Failed, RunState::Stopped, RunState::New];
     let count = |state| data.runs.iter().filter(|run| run.state.state == state).count();
     let states = states.map(|state| (state.name(), count(state)));
     let running = data.runs.iter().enumerate().filter(|(_, run)| run.state.state == RunState::Running);
     let now = Now {
         states: states.into_iter().filter(|(_, count)| *count > 0).collect(),
         runs: words::count(data.runs.len(), "run"),
-        is_running,
+        is_idle: !is_running && count(RunState::New) + count(RunState::Stopped) > 0,
         monitor: words::metric(data.monitor),
         running: running.map(|(place, run)| going_on(data, place, run)).collect(),
     };

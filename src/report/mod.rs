@@ -46,7 +46,7 @@ use rayon::prelude::*;
 
 use crate::store::{self, StoreError, SweepDir};
 use aggregate::Sweep;
-use diagnose::{Balance, Finding};
+use diagnose::{Balance, Finding, Unjudged};
 use evidence::Evidence;
 use standings::Standing;
 
@@ -129,15 +129,24 @@ pub fn write_png(sweep: &SweepDir, runs: &[String]) -> Result<usize, ReportError
     Ok(written)
 }
 
-/// Reads the runs called `runs` and returns what is wrong, without writing the report: what `diagnose` prints.
+/// Reads the runs called `runs` and returns what is wrong and what could not be judged, without writing the report:
+/// what `diagnose` prints.
 ///
 /// # Errors
 /// If findings.csv cannot be written.
-pub fn findings(sweep: &SweepDir, runs: &[String]) -> Result<Vec<Finding>, ReportError> {
+pub fn diagnose(sweep: &SweepDir, runs: &[String]) -> Result<(Vec<Finding>, Vec<Unjudged>), ReportError> {
     let data = tables::read(sweep, runs);
     let findings = Analysis::of(&data).findings;
     tables::write_findings(sweep, &findings)?;
-    Ok(findings)
+    Ok((findings, diagnose::unjudged(&data)))
+}
+
+/// What is wrong alone.
+///
+/// # Errors
+/// As [`diagnose()`].
+pub fn findings(sweep: &SweepDir, runs: &[String]) -> Result<Vec<Finding>, ReportError> {
+    Ok(diagnose(sweep, runs)?.0)
 }
 
 /// What is worked out from a sweep's records.

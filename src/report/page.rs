@@ -36,6 +36,7 @@ pub(super) struct Page<'a> {
     problems: &'a [String],
     monitor: String,
     findings: Vec<FindingView>,
+    unjudged: Vec<String>,
     ranking: Vec<RankRow>,
     /// Whether some setting has runs enough for an interquartile mean.
     middles: bool,
@@ -112,6 +113,7 @@ impl<'a> Page<'a> {
             problems: &data.problems,
             monitor: words::metric(data.monitor),
             findings: findings(data, &analysis.findings),
+            unjudged: diagnose::unjudged(data).iter().map(ToString::to_string).collect(),
             ranking: ranking(data, &analysis.standings),
             middles: analysis.standings.iter().any(|standing| standing.middle.is_some()),
             axes: &data.axes,

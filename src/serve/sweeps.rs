@@ -56,7 +56,8 @@ struct Cards {
 /// A sweep in a few lines.
 struct Card {
     name: String,
-    is_running: bool,
+    /// Some run is not done, and no process is at it.
+    is_idle: bool,
     runs: usize,
     states: Vec<(&'static str, usize)>,
     monitor: String,
@@ -134,12 +135,12 @@ fn card(listed: &Listed, states: &mut States) -> Card {
         state.state = RunState::Stopped;
     }
     let scores: Vec<Option<f64>> = found.iter().map(|state| state.best_score).collect();
-    let names = [RunState::Running, RunState::Completed, RunState::Failed, RunState::Stopped, RunState::New];
+    let names = [RunState::Completed, RunState::Running, RunState::Failed, RunState::Stopped, RunState::New];
     let count = |wanted| found.iter().filter(|state| state.state == wanted).count();
     let counts = names.map(|state| (state.name(), count(state)));
     Card {
         name: listed.name.clone(),
-        is_running,
+        is_idle: !is_running && count(RunState::New) + count(RunState::Stopped) > 0,
         runs: planned.len(),
         states: counts.into_iter().filter(|(_, count)| *count > 0).collect(),
         monitor: monitor.map(|metric| metric.to_string()).unwrap_or_default(),

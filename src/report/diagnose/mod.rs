@@ -13,6 +13,7 @@ mod scores;
 mod settings;
 mod splits;
 mod training;
+mod unjudged;
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -23,6 +24,7 @@ pub use groups::{Group, grouped};
 pub use rules::{RULES, Rule};
 pub use settings::{effect_p, variance};
 pub use splits::{Balance, ClassBalance};
+pub use unjudged::{Unjudged, unjudged};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -12,7 +12,8 @@ pub fn batch_norm(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     const RESIDUAL: f64 = 0.1;
     const GAP: f64 = 0.02;
     let Some(config) = evidence.run.file.as_ref().map(|file| &file.config) else { return vec![] };
-    if config.model.norm != Norm::Batch {
+    // What an outside trainer's network is like is not known.
+    if config.model.norm != Norm::Batch || config.trainer.is_some() {
         return vec![];
     }
     let mut findings = Vec::new();

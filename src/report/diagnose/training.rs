@@ -14,7 +14,8 @@ use crate::{
 /// Rule 11: what stops the run or picks the epoch is a training figure, or costs macro Dice.
 pub fn wrong_monitor(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let stopping = evidence.run.file.as_ref().and_then(|file| file.config.train.early_stopping.as_ref());
+    let config = evidence.run.file.as_ref().map(|file| &file.config).filter(|config| config.trainer.is_none());
+    let stopping = config.and_then(|config| config.train.early_stopping.as_ref());
     if let Some(monitor) = stopping.map(|rule| rule.monitor).filter(|monitor| monitor.split == Split::Train) {
         let text = format!("Early stopping watches {monitor}, which keeps rising while the network overfits.");
         findings.push(Finding::new(11, Severity::Fail, text));
@@ -130,8 +131,8 @@ pub fn jump_at_resume(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     let Some(sigma) = statistics::robust_sigma(&values(&loss)).filter(|_| loss.len() >= 8) else { return vec![] };
     let steps: Vec<f64> = values(&loss).windows(2).map(|pair| pair[1] - pair[0]).collect();
     let usual = statistics::median(&steps).unwrap_or(0.0);
-    let config = evidence.run.file.as_ref().map(|file| &file.config.train);
-    let constant = config.is_some_and(|train| train.lr_schedule == LrSchedule::Constant && train.warmup_epochs == 0);
+    let config = evidence.run.file.as_ref().map(|file| &file.config).filter(|config| config.trainer.is_none());
+    let constant = config.is_some_and(|c| c.train.lr_schedule == LrSchedule::Constant && c.train.warmup_epochs == 0);
     let mut findings = Vec::new();
     for seam in
         evidence.run.timing.windows(2).filter(|pair| pair[1].attempt > pair[0].attempt).map(|pair| pair[1].epoch)

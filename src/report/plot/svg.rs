@@ -128,18 +128,19 @@ fn fill_or_stroke(style: &impl BackendStyle, fill: bool) -> String {
 fn steps(points: impl IntoIterator<Item = BackendCoord>) -> String {
     let mut data = String::new();
     let mut last: Option<BackendCoord> = None;
+    // A path of one point has no step: an `l` without one would be an error.
+    let mut before_step = 'l';
     for (x, y) in points {
         let _ = match last {
-            None => write!(data, "M{x} {y}l"),
+            None => write!(data, "M{x} {y}"),
             Some(last) if last == (x, y) => Ok(()),
-            Some(last) => write!(data, "{} {}", x - last.0, y - last.1),
+            Some(last) => write!(data, "{before_step}{} {}", x - last.0, y - last.1),
         };
         if last.is_some_and(|last| last != (x, y)) {
-            data.push(' ');
+            before_step = ' ';
         }
         last = Some((x, y));
     }
-    data.truncate(data.trim_end().len());
     data
 }
 
