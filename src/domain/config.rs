@@ -46,6 +46,21 @@ pub struct RunConfig {
     pub trainer: Option<TrainerConfig>,
 }
 
+impl RunConfig {
+    /// Takes one section that the grid can vary (`data`, `split`, …) over from `other`.
+    pub fn take_section(&mut self, name: &str, other: &Self) {
+        match name {
+            "data" => self.data.clone_from(&other.data),
+            "split" => self.split.clone_from(&other.split),
+            "model" => self.model.clone_from(&other.model),
+            "loss" => self.loss.clone_from(&other.loss),
+            "train" => self.train.clone_from(&other.train),
+            "augment" => self.augment.clone_from(&other.augment),
+            _ => {}
+        }
+    }
+}
+
 /// `[trainer]`: an outside program in place of the built-in trainer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -219,6 +234,10 @@ pub struct TrainConfig {
     pub plateau_patience: usize,
     /// Epochs between checkpoints.
     pub checkpoint_every: usize,
+    /// Epochs whose number this divides keep their checkpoint, beside the last and the best. Not part of a
+    /// run's identity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_epochs: Option<usize>,
     /// When to end before `epochs`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
@@ -241,6 +260,7 @@ impl Default for TrainConfig {
             plateau_factor: 0.1,
             plateau_patience: 10,
             checkpoint_every: 1,
+            keep_epochs: None,
             early_stopping: None,
         }
     }

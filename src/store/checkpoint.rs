@@ -67,17 +67,19 @@ impl CheckpointSet {
         set.is_whole().then_some(set)
     }
 
-    /// Points `last` and `best` at their sets and removes the sets that are neither, nor the one before `last`.
+    /// Points `last` and `best` at their sets and removes the sets that are neither, nor the one before `last`, nor
+    /// of an epoch that `keep_epochs` divides.
     ///
     /// # Errors
     /// If the system refuses.
-    pub fn publish(run: &RunDir, last: usize, best: usize) -> Result<(), StoreError> {
+    pub fn publish(run: &RunDir, last: usize, best: usize, keep_epochs: Option<usize>) -> Result<(), StoreError> {
         link(run, "last", last)?;
         link(run, "best", best)?;
         let sets = Self::all(run)?;
         let previous = sets.iter().rev().find(|set| set.epoch < last).map(|set| set.epoch);
         for set in sets {
-            if set.epoch != last && set.epoch != best && Some(set.epoch) != previous {
+            let is_asked_for = keep_epochs.is_some_and(|every| set.epoch.is_multiple_of(every.max(1)));
+            if set.epoch != last && set.epoch != best && Some(set.epoch) != previous && !is_asked_for {
                 remove(&set.folder)?;
             }
         }
@@ -178,11 +180,23 @@ mod tests {
         let run = RunDir::new(folder.path());
         for epoch in 1..=5 {
             write(&run, epoch);
-            CheckpointSet::publish(&run, epoch, epoch.min(2)).unwrap();
+            CheckpointSet::publish(&run, epoch, epoch.min(2), None).unwrap();
         }
         let kept: Vec<_> = CheckpointSet::all(&run).unwrap().iter().map(|set| set.epoch).collect();
         assert_eq!(kept, [2, 4, 5]);
         assert_eq!(fs::read(run.checkpoints().join("last/model.bin")).unwrap(), [5; 64]);
         assert_eq!(fs::read(run.checkpoints().join("best/model.bin")).unwrap(), [2; 64]);
+    }
+
+    #[test]
+    fn every_nth_set_is_kept_on_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::new(folder.path());
+        for epoch in 1..=11 {
+            write(&run, epoch);
+            CheckpointSet::publish(&run, epoch, 2, Some(4)).unwrap();
+        }
+        let kept: Vec<_> = CheckpointSet::all(&run).unwrap().iter().map(|set| set.epoch).collect();
+        assert_eq!(kept, [2, 4, 8, 10, 11]);
     }
 }

@@ -41,6 +41,7 @@ where
         let config = &self.task.config.train;
         let is_due = found.is_some_and(|(best, _)| best == epoch)
             || epoch.is_multiple_of(config.checkpoint_every.max(1))
+            || config.keep_epochs.is_some_and(|every| epoch.is_multiple_of(every.max(1)))
             || self.is_over(history, epoch);
         if is_due {
             let fill = |folder: &std::path::Path| checkpoint::write(folder, &network.model, &network.optimizer);
@@ -54,7 +55,7 @@ where
         self.announce(&record, say);
         if is_due {
             let best = if state.best_epoch == 0 { epoch } else { state.best_epoch };
-            CheckpointSet::publish(self.run, epoch, best).map_err(storage)?;
+            CheckpointSet::publish(self.run, epoch, best, config.keep_epochs).map_err(storage)?;
             say(&Message::Checkpoint { epoch });
         }
         Ok(())

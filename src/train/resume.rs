@@ -49,7 +49,7 @@ where
         let mut network = self.fresh()?;
         if let Some(set) = set {
             let best = if state.best_epoch == 0 { set.epoch } else { state.best_epoch };
-            CheckpointSet::publish(self.run, set.epoch, best).map_err(storage)?;
+            CheckpointSet::publish(self.run, set.epoch, best, self.task.config.train.keep_epochs).map_err(storage)?;
             network.model = checkpoint::read_model(&set, network.model)?;
             network.optimizer = checkpoint::read_optimizer(&set, network.optimizer, self.device)?;
         }
