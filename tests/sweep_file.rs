@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::Path};
 
 use serde_json::json;
 use sweepscope::{
-    domain::RunConfig,
+    domain::{RunConfig, RunId},
     grid::{self, Cell},
     spec::{Problems, SweepSpec, schema},
 };
@@ -177,6 +177,10 @@ fn the_resolved_file_reads_back_as_the_same_grid() {
     let (spec, cells) = read(&text, &["train.epochs=7"]).unwrap();
     let (_, again) = read(&spec.resolved, &[]).unwrap();
     assert_eq!(cells, again);
+    for cell in cells {
+        let id = RunId::of(&cell.config, "data");
+        assert_eq!(RunId::of_canonical(&cell.canonical, "data"), id, "sections read apart name the same run");
+    }
 }
 
 #[test]
@@ -212,6 +216,7 @@ fn every_key_of_the_table_is_a_setting_and_every_setting_is_in_the_table() {
     config.model.pretrained = Some("f".into());
     config.model.freeze = Some("f".into());
     config.train.early_stopping = Some(Default::default());
+    config.train.keep_epochs = Some(10);
     let mut settings = HashSet::new();
     collect("", &serde_json::to_value(&config).unwrap(), &mut settings);
     let not_of_a_run =

@@ -23,19 +23,25 @@ pub fn color() -> bool {
 
 /// Columns of text, each as wide as its widest cell, two spaces apart; the columns named in `right` are numbers.
 pub fn table(rows: &[Vec<String>], right: &[usize]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let cell_width = |row: &Vec<String>, column: usize| row.get(column).map_or(0, |cell| cell.chars().count());
-    let widths: Vec<_> =
-        (0..columns).map(|column| rows.iter().map(|row| cell_width(row, column)).max().unwrap_or(0)).collect();
-    let mut text = String::new();
+    let mut widths: Vec<usize> = Vec::new();
     for row in rows {
-        let mut line = String::new();
+        widths.resize(widths.len().max(row.len()), 0);
+        row.iter().zip(&mut widths).for_each(|(cell, width)| *width = (*width).max(cell.chars().count()));
+    }
+    let mut text = String::with_capacity(rows.len() * widths.iter().map(|width| width + 2).sum::<usize>());
+    for row in rows {
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let padding = " ".repeat(width - cell.chars().count());
-            let (before, after) = if right.contains(&column) { (padding.as_str(), "") } else { ("", padding.as_str()) };
-            line += &format!("{before}{cell}{after}  ");
+            let padding = || std::iter::repeat_n(' ', width - cell.chars().count());
+            if right.contains(&column) {
+                text.extend(padding());
+                text += cell;
+            } else {
+                text += cell;
+                text.extend(padding());
+            }
+            text += "  ";
         }
-        text += line.trim_end();
+        text.truncate(text.trim_end_matches(' ').len());
         text.push('\n');
     }
     text

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
+use rayon::prelude::*;
 use serde_json::json;
 
 use super::{
@@ -64,8 +65,13 @@ pub fn show(loaded: &Loaded, as_json: bool) -> Result<(), Refusal> {
 
 /// "12 runs: 9 new, 1 to resume, 2 done" and what is left over.
 pub fn summary(plan: &Plan) -> String {
-    let parts =
-        [(Action::Start, "new"), (Action::Resume, "to resume"), (Action::Skip, "done"), (Action::Failed, "failed")];
+    let parts = [
+        (Action::Start, "new"),
+        (Action::Resume, "to resume"),
+        (Action::Skip, "done"),
+        (Action::EndedEarly, "ended early"),
+        (Action::Failed, "failed"),
+    ];
     let parts: Vec<_> = parts
         .iter()
         .map(|(action, word)| (plan.count(*action), word))
@@ -73,8 +79,9 @@ pub fn summary(plan: &Plan) -> String {
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
     let mut text = format!("{}: {}", console::count(plan.entries.len(), "run"), parts.join(", "));
-    if plan.leftovers() > 0 {
-        let runs = console::count(plan.leftovers(), "run");
+    let leftovers = plan.leftovers();
+    if leftovers > 0 {
+        let runs = console::count(leftovers, "run");
         text += &format!("; {runs} of earlier sweep files stay in {}", plan.sweep.runs().display());
     }
     text
@@ -83,13 +90,15 @@ pub fn summary(plan: &Plan) -> String {
 fn grid_table(plan: &Plan) -> String {
     let mut header = vec!["run".to_owned(), "state".to_owned(), "epochs".to_owned()];
     header.extend(plan.entries.iter().take(1).flat_map(|entry| entry.planned.axes.keys().cloned()));
-    let rows = plan.entries.iter().map(|entry| {
+    let rows = plan.entries.par_iter().map(|entry| {
         let epochs = format!("{}/{}", entry.state.epoch, entry.config.train.epochs);
         let mut row = vec![entry.planned.id.short(), entry.action.name().to_owned(), epochs];
         row.extend(entry.planned.axes.values().map(crate::domain::axis_text));
         row
     });
-    console::table(&std::iter::once(header).chain(rows).collect::<Vec<_>>(), &[])
+    let mut table = vec![header];
+    table.par_extend(rows);
+    console::table(&table, &[])
 }
 
 fn to_json(loaded: &Loaded, shares: Option<&Shares>) -> serde_json::Value {

@@ -1,8 +1,9 @@
 //! The head of `plan`: what the data hold of each class, and what each split makes of it.
 
+use rayon::prelude::*;
 use serde::Serialize;
 
-use super::console;
+use super::{console, loading};
 use crate::{
     data::{
         DataErrors, Dataset, assign,
@@ -43,17 +44,12 @@ struct Part {
 impl Shares {
     /// Deals every split that a pending run needs.
     pub fn of(plan: &Plan, dataset: &Dataset) -> Result<Self, DataErrors> {
-        let mut configs: Vec<&SplitConfig> = Vec::new();
-        for config in plan.pending().map(|entry| &entry.config.split) {
-            if !configs.contains(&config) {
-                configs.push(config);
-            }
-        }
+        let splits = loading::splits(plan);
         let everything: Vec<usize> = (0..dataset.len()).collect();
         Ok(Self {
             classes: dataset.classes().names.clone(),
             all: Part::of(dataset, &everything),
-            splits: configs.into_iter().map(|config| Dealt::of(dataset, config)).collect::<Result<_, _>>()?,
+            splits: splits.into_par_iter().map(|(config, _)| Dealt::of(dataset, config)).collect::<Result<_, _>>()?,
         })
     }
 

@@ -1,6 +1,9 @@
 //! Runs are named by what they are: a UUIDv5 of the canonical settings and the data's fingerprint.
 
-use std::fmt;
+use std::{
+    fmt::{self, Write},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,28 +25,32 @@ impl RunId {
     /// The identity of `config` on data with this `fingerprint`. Where the files lie does not matter, what they
     /// hold does.
     pub fn of(config: &RunConfig, fingerprint: &str) -> Self {
-        let mut config = config.clone();
-        config.data.images = Default::default();
-        config.data.masks = Default::default();
-        config.data.groups = None;
-        config.data.pairs = None;
-        config.split.file = None;
-        if let Some(trainer) = &mut config.trainer {
-            trainer.folder = Default::default();
+        // Settings are numbers, names and paths, which have a JSON form unless a path is no text.
+        Self::of_canonical(&Canonical::of(serde_json::to_value(config).unwrap_or_default()), fingerprint)
+    }
+
+    /// The same, of settings whose canonical text is known.
+    pub fn of_canonical(settings: &Canonical, fingerprint: &str) -> Self {
+        let length = settings.0.iter().map(|(_, text)| text.len() + 1).sum::<usize>();
+        let mut text = String::with_capacity(length + fingerprint.len() + 3);
+        let mut separator = '{';
+        for (_, section) in &settings.0 {
+            text.push(separator);
+            text += section;
+            separator = ',';
         }
-        // Settings are numbers, names and paths, which always have a JSON form once the paths are cleared.
-        let mut text = String::with_capacity(2048);
-        canonical(&serde_json::to_value(&config).unwrap_or_default(), &mut text);
-        text.push('\n');
+        text += "}\n";
         text += fingerprint;
         Self(Uuid::new_v5(&NAMESPACE, text.as_bytes()))
     }
 
     /// The run's folder name: the axes in readable form, then the first eight hex digits of the identity.
     pub fn folder(&self, axes: &[(String, Value)]) -> String {
-        let readable: Vec<String> =
-            axes.iter().map(|(axis, value)| format!("{axis}={}", safe(&axis_text(value)))).collect();
-        let mut readable = readable.join(",");
+        let mut readable = String::with_capacity(64);
+        for (axis, value) in axes {
+            let comma = if readable.is_empty() { "" } else { "," };
+            let _ = write!(readable, "{comma}{axis}={}", safe(&axis_text(value)));
+        }
         if readable.len() > READABLE {
             let end = (0..=READABLE).rev().find(|&end| readable.is_char_boundary(end)).unwrap_or(0);
             readable.truncate(end);
@@ -64,6 +71,53 @@ impl fmt::Display for RunId {
     }
 }
 
+/// The canonical text of a run's settings (JSON, keys sorted, no spaces, no places of files), a piece a section. Runs
+/// that share a section share its piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canonical(Vec<(Arc<str>, Arc<str>)>);
+
+impl Canonical {
+    /// Of a [`RunConfig`] as JSON.
+    pub fn of(mut settings: Value) -> Self {
+        forget_places(&mut settings);
+        let Value::Object(sections) = &settings else { return Self(Vec::new()) };
+        let piece = |(name, section): (&String, &Value)| {
+            let mut text = String::with_capacity(512);
+            write_field(name, section, &mut text);
+            (Arc::from(name.as_str()), Arc::from(text))
+        };
+        let mut pieces: Vec<(Arc<str>, Arc<str>)> = sections.iter().map(piece).collect();
+        pieces.sort();
+        Self(pieces)
+    }
+
+    /// Takes one section over from `other`, where both have it.
+    pub fn take_section(&mut self, name: &str, other: &Self) {
+        let theirs = other.0.iter().find(|(known, _)| &**known == name);
+        if let Some((ours, theirs)) = self.0.iter_mut().find(|(known, _)| &**known == name).zip(theirs) {
+            ours.1.clone_from(&theirs.1);
+        }
+    }
+
+    /// The text of one section.
+    pub fn section(&self, name: &str) -> Option<&Arc<str>> {
+        self.0.iter().find(|(known, _)| &**known == name).map(|(_, text)| text)
+    }
+}
+
+/// What is no part of a run's identity: where files lie, and which checkpoints are kept.
+fn forget_places(settings: &mut Value) {
+    let mut section = |name: &str, cleared: &[&str], dropped: &[&str]| {
+        let Some(fields) = settings.get_mut(name).and_then(Value::as_object_mut) else { return };
+        dropped.iter().for_each(|field| drop(fields.shift_remove(*field)));
+        cleared.iter().for_each(|field| drop(fields.insert((*field).to_owned(), "".into())));
+    };
+    section("data", &["images", "masks"], &["groups", "pairs"]);
+    section("split", &[], &["file"]);
+    section("train", &[], &["keep_epochs"]);
+    section("trainer", &["folder"], &[]);
+}
+
 /// Adds JSON with sorted keys and no spaces.
 fn canonical(value: &Value, text: &mut String) {
     match value {
@@ -72,9 +126,10 @@ fn canonical(value: &Value, text: &mut String) {
             fields.sort_by_key(|(key, _)| key.as_str());
             text.push('{');
             for (place, (key, value)) in fields.into_iter().enumerate() {
-                let comma = if place > 0 { "," } else { "" };
-                *text += &format!("{comma}{key:?}:");
-                canonical(value, text);
+                if place > 0 {
+                    text.push(',');
+                }
+                write_field(key, value, text);
             }
             text.push('}');
         }
@@ -88,10 +143,14 @@ fn canonical(value: &Value, text: &mut String) {
             }
             text.push(']');
         }
-        Value::Bool(true) => *text += "true",
-        Value::Bool(false) => *text += "false",
-        other => *text += &other.to_string(),
+        // Writing to a text does not fail.
+        other => drop(write!(text, "{other}")),
     }
+}
+
+fn write_field(key: &str, value: &Value, text: &mut String) {
+    let _ = write!(text, "{key:?}:");
+    canonical(value, text);
 }
 
 /// An axis value as people write it: 0.001 as 1e-3, [64, 128] as 64x128, a table as its fields.

@@ -1,6 +1,9 @@
 //! Every path under `results/`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use super::{StoreError, atomic};
 use crate::domain::StateRecord;
@@ -68,6 +71,12 @@ impl SweepDir {
     /// The folder of all runs.
     pub fn runs(&self) -> PathBuf {
         self.0.join("runs")
+    }
+
+    /// The names of all folders there; none if it cannot be read.
+    pub fn run_names(&self) -> HashSet<String> {
+        let folders = std::fs::read_dir(self.runs()).into_iter().flatten().flatten();
+        folders.map(|folder| folder.file_name().to_string_lossy().into_owned()).collect()
     }
 
     /// The folder of the run called `name`.
