@@ -1,6 +1,6 @@
 //! The grid against what is on disk: which runs are new, which go on, which are done.
 
-use std::thread;
+use std::{collections::HashSet, thread};
 
 use rayon::prelude::*;
 
@@ -22,6 +22,8 @@ pub enum Action {
     Resume,
     /// It is complete.
     Skip,
+    /// Its setting was hopeless; `retry` queues it again.
+    EndedEarly,
     /// It failed for good; `retry` queues it again.
     Failed,
 }
@@ -33,6 +35,7 @@ impl Action {
             Self::Start => "new",
             Self::Resume => "resume",
             Self::Skip => "done",
+            Self::EndedEarly => "ended early",
             Self::Failed => "failed",
         }
     }
@@ -75,13 +78,22 @@ impl Plan {
     /// # Errors
     /// If a state file is there but cannot be read.
     pub fn new(sweep: SweepDir, cells: Vec<Cell>, fingerprint: String) -> Result<Self, StoreError> {
-        let entries = cells.into_par_iter().map(|cell| entry(&sweep, cell, &fingerprint)).collect::<Result<_, _>>()?;
+        let started = sweep.run_names();
+        let entry = |cell| entry(&sweep, &started, cell, &fingerprint);
+        let entries = cells.into_par_iter().map(entry).collect::<Result<_, _>>()?;
         Ok(Self { sweep, fingerprint, entries })
     }
 
     /// The entries that are not done and did not fail for good.
     pub fn pending(&self) -> impl Iterator<Item = &PlanEntry> {
         self.entries.iter().filter(|entry| entry.is_pending())
+    }
+
+    /// Goes on with the runs that were ended early: the sweep asks for that no more.
+    pub fn resume_ended_early(&mut self) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.action == Action::EndedEarly) {
+            entry.action = if entry.state.checkpoint > 0 { Action::Resume } else { Action::Start };
+        }
     }
 
     /// How many entries have that action.
@@ -91,9 +103,11 @@ impl Plan {
 
     /// Folders under runs/ that this sweep file does not name: they stay, and are in no table.
     pub fn leftovers(&self) -> usize {
-        let Ok(folders) = std::fs::read_dir(self.sweep.runs()) else { return 0 };
-        let names: std::collections::HashSet<_> = self.entries.iter().map(|entry| entry.planned.run.as_str()).collect();
-        folders.flatten().filter(|folder| !names.contains(folder.file_name().to_string_lossy().as_ref())).count()
+        let mut left = self.sweep.run_names();
+        for entry in &self.entries {
+            left.remove(&entry.planned.run);
+        }
+        left.len()
     }
 
     /// Writes the plan and the run.toml of each pending run.
@@ -143,13 +157,15 @@ impl Plan {
     }
 }
 
-fn entry(sweep: &SweepDir, cell: Cell, fingerprint: &str) -> Result<PlanEntry, StoreError> {
-    let id = RunId::of(&cell.config, fingerprint);
+/// `started` are the runs that have a folder.
+fn entry(sweep: &SweepDir, started: &HashSet<String>, cell: Cell, fingerprint: &str) -> Result<PlanEntry, StoreError> {
+    let id = RunId::of_canonical(&cell.canonical, fingerprint);
     let run = id.folder(&cell.axes);
-    let state = sweep.run(&run).read_state()?;
+    let state = if started.contains(&run) { sweep.run(&run).read_state()? } else { StateRecord::default() };
     let action = match state.state {
         RunState::Completed => Action::Skip,
         RunState::Failed => Action::Failed,
+        RunState::EndedEarly => Action::EndedEarly,
         _ if state.checkpoint > 0 => Action::Resume,
         _ => Action::Start,
     };

@@ -30,7 +30,7 @@ fn runs_csv_has_a_row_a_run_in_the_plans_order() {
     assert_eq!(
         header.join(","),
         "run,state,learning_rate,batch_size,input_size,split_seed,attempts,epochs,best_epoch,best_val_dice_macro,\
-         val_dice_macro,val_iou_macro,val_dice_coef,test_dice_macro,test_iou_macro,test_dice_coef,failure"
+         val_dice_macro,val_iou_macro,val_dice_coef,test_dice_macro,test_iou_macro,test_dice_coef,failure,note"
     );
     assert_eq!(rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>(), runs);
     assert_eq!(&rows[0][1..8], ["completed", "1e-3", "4", "64", "0", "1", "24"]);

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::exit::Refusal;
 use crate::{
-    domain::{RunConfig, TrainerConfig, axis_text, substitute},
+    domain::{EarlyEnd, Fractions, RunConfig, TrainerConfig, axis_text, substitute},
     plan::{Plan, PlanEntry},
-    scheduler::{Demand, Job, Trainer},
+    scheduler::{Contest, Demand, Job, Trainer},
     spec::schema,
 };
 
@@ -19,11 +19,33 @@ pub fn of(plan: &Plan) -> Result<Vec<Job>, Refusal> {
             name: entry.planned.run.clone(),
             run: plan.run_dir(entry),
             cell: entry.planned.setting.clone(),
+            seed: seed(entry),
+            epochs: entry.config.train.epochs,
             trainer: trainer(&program, entry)?,
             demand: Some(demand(&entry.config)),
         })
     };
     plan.pending().map(job).collect()
+}
+
+/// The values of a run's replicate axes: which seed of its setting it is.
+fn seed(entry: &PlanEntry) -> String {
+    let axes = entry.planned.axes.iter().filter(|(axis, _)| schema::REPLICATES.contains(&schema::full_name(axis)));
+    axes.map(|(axis, value)| format!("{axis}={}", axis_text(value))).collect::<Vec<_>>().join(" ")
+}
+
+/// What the early end of hopeless settings needs to know, where the sweep asks for it.
+pub fn contest(plan: &Plan, rules: Option<&EarlyEnd>) -> Option<Contest> {
+    let (rules, first) = rules.zip(plan.entries.first())?;
+    let over = plan.entries.iter().filter(|entry| !entry.is_pending());
+    let others = over.map(|entry| (entry.planned.setting.clone(), seed(entry), plan.run_dir(entry)));
+    let Fractions { train, val, .. } = first.config.split.fractions;
+    Some(Contest {
+        rules: rules.clone(),
+        monitor: first.config.monitor,
+        val_share: val / train,
+        others: others.collect(),
+    })
 }
 
 /// Whether the trainer of this sweep can use a GPU: what an outside one can do is not known, so it may.

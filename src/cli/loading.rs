@@ -49,7 +49,11 @@ pub fn load(file: &Path, overrides: &[String], place: &Place<'_>, cache: Option<
     };
     // Files that do not pair are one fault of several: opening finds all the others too.
     let fingerprint = fingerprint.map_err(|errors| Dataset::open(&first.data).err().unwrap_or(errors))?;
-    Ok(Loaded { plan: Plan::new(sweep, cells, fingerprint)?, spec })
+    let mut plan = Plan::new(sweep, cells, fingerprint)?;
+    if spec.schedule.early_end.is_none() {
+        plan.resume_ended_early();
+    }
+    Ok(Loaded { plan, spec })
 }
 
 /// The folder in which a sweep that asks for synthetic images does not have them yet.
@@ -74,27 +78,33 @@ pub fn check_data(plan: &Plan, cache: Option<&Cache>) -> Result<Option<Dataset>,
     let Some(first) = plan.pending().next() else { return Ok(None) };
     let data = &first.config.data;
     let dataset = cache.map_or_else(|| Dataset::open(data), |cache| cache.open(data))?;
-    let mut dealt: Vec<&SplitConfig> = Vec::new();
-    for entry in plan.pending() {
-        let split = &entry.config.split;
-        if dealt.contains(&split) {
-            continue;
-        }
-        dealt.push(split);
-        let splits = data::assign(&dataset, split)?;
-        check_batch(plan, split, splits.iter().filter(|split| **split == Split::Train).count())?;
+    for (split, largest) in splits(plan) {
+        let dealt = data::assign(&dataset, split)?;
+        check_batch(split, largest, dealt.iter().filter(|split| **split == Split::Train).count())?;
     }
     Ok(Some(dataset))
 }
 
-/// A batch larger than the training split would change the setting without a word.
-fn check_batch(plan: &Plan, split: &SplitConfig, images: usize) -> Result<(), Refusal> {
-    let too_large = |config: &&RunConfig| config.split == *split && config.train.batch_size > images;
-    match plan.pending().map(|entry| &entry.config).find(too_large) {
-        None => Ok(()),
-        Some(config) => Err(Refusal::wrong(format!(
-            "batch_size {} is larger than the {images} training images of split seed {}; use a smaller one",
-            config.train.batch_size, split.seed
-        ))),
+/// Each split that pending runs need, with the largest batch that one of them takes from it.
+pub fn splits(plan: &Plan) -> Vec<(&SplitConfig, usize)> {
+    let mut splits: Vec<(&SplitConfig, usize)> = Vec::new();
+    for RunConfig { split, train, .. } in plan.pending().map(|entry| &entry.config) {
+        // Runs of one split mostly follow one another.
+        match splits.iter_mut().rev().find(|(known, _)| *known == split) {
+            Some((_, largest)) => *largest = (*largest).max(train.batch_size),
+            None => splits.push((split, train.batch_size)),
+        }
     }
+    splits
+}
+
+/// A batch larger than the training split would change the setting without a word.
+fn check_batch(split: &SplitConfig, largest: usize, images: usize) -> Result<(), Refusal> {
+    if largest <= images {
+        return Ok(());
+    }
+    Err(Refusal::wrong(format!(
+        "batch_size {largest} is larger than the {images} training images of split seed {}; use a smaller one",
+        split.seed
+    )))
 }

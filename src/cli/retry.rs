@@ -1,4 +1,4 @@
-//! `retry`: queues failed runs again.
+//! `retry`: queues failed runs again, and those that were ended early.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -20,11 +20,12 @@ use crate::{
 pub struct Arguments {
     /// Folder of the sweep's results
     results: PathBuf,
-    /// Runs to queue: names, their last eight digits, or a part that one run has; none: all that failed
+    /// Runs to queue, failed or ended early: names, their last eight digits, or a part that one run has; none: all that
+    /// failed
     runs: Vec<String>,
 }
 
-/// Sets failed runs back to new. What they recorded stays; they go on from their last checkpoint.
+/// Sets runs back to new. What they recorded stays; they go on from their last checkpoint.
 pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     let (sweep, runs) = sweep::open(&arguments.results)?;
     let chosen = choose(&runs, &arguments.runs)?;
@@ -35,7 +36,9 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     let _lock = SweepLock::acquire(&sweep)?;
     let mut journal = Journal::open(&sweep)?;
     for run in &chosen {
-        let state = StateRecord { state: RunState::New, failure: None, process: None, ..run.state.clone() };
+        let spared = run.state.spared || run.state.state == RunState::EndedEarly;
+        let known = run.state.clone();
+        let state = StateRecord { state: RunState::New, failure: None, note: None, process: None, spared, ..known };
         sweep.run(&run.planned.run).write_state(&state)?;
         journal.add(&Entry::new("queued again by the user").run(&run.planned.run))?;
     }
@@ -50,10 +53,11 @@ fn choose<'a>(runs: &'a [Standing], names: &[String]) -> Result<Vec<&'a Standing
     if names.is_empty() {
         return Ok(runs.iter().filter(has_failed).collect());
     }
+    let is_over = |run: &&Standing| matches!(run.state.state, RunState::Failed | RunState::EndedEarly);
     let (mut chosen, mut problems) = (Vec::new(), Vec::new());
     for name in names {
         match sweep::find(runs, name) {
-            Ok(run) if has_failed(&run) => chosen.push(run),
+            Ok(run) if is_over(&run) => chosen.push(run),
             Ok(run) => problems.push(format!("error: {} is {}, not failed", run.planned.run, run.state.state.name())),
             Err(refusal) => problems.push(refusal.text),
         }

@@ -125,7 +125,9 @@ fn nothing_to_do(plan: &Plan) -> Result<ExitCode, Refusal> {
         console::answer(&format!("nothing to do, but {runs} failed; `sweepscope retry {root}` queues them again\n"));
         return Ok(ExitCode::from(exit::FAILED));
     }
-    console::answer(&format!("nothing to do: {} done\n", console::count(plan.entries.len(), "run")));
+    let early = plan.count(Action::EndedEarly);
+    let early = if early > 0 { format!(", {early} ended early") } else { String::new() };
+    console::answer(&format!("nothing to do: {} done{early}\n", console::count(plan.count(Action::Skip), "run")));
     console::answer(&format!("report: {}\n", plan.sweep.report().join("index.html").display()));
     Ok(ExitCode::SUCCESS)
 }
@@ -152,7 +154,8 @@ fn options(loaded: &Loaded, flags: &Schedule) -> Result<Options, Refusal> {
         console::note(note);
     }
     let slots = devices::slots(&inventory, &schedule, flags.jobs, loaded.plan.pending().count());
-    Ok(Options { schedule, inventory, slots })
+    let contest = jobs::contest(&loaded.plan, schedule.early_end.as_ref());
+    Ok(Options { schedule, inventory, slots, contest })
 }
 
 /// What came out, where the report is, and what to do next.
@@ -165,6 +168,14 @@ fn tell(plan: &Plan, summary: &Summary, seconds: f64) -> Result<(), Refusal> {
         summary.completed,
         console::duration(seconds)
     );
+    let ended_early = plan.count(Action::EndedEarly) + summary.ended_early;
+    if ended_early > 0 {
+        let runs = console::count(ended_early, "run");
+        text += &format!(
+            "{runs} of hopeless settings ended early; `sweepscope status {}` says by what evidence\n",
+            root.display()
+        );
+    }
     for (run, failure) in &summary.failed {
         text += &format!("failed: {run}: {failure}\n");
     }

@@ -1,6 +1,6 @@
 //! The devices that a sweep may use.
 
-use super::{cpu, nvml, visible};
+use super::{cpu, fake, nvml, visible};
 use crate::domain::DeviceRequest;
 
 /// Something that runs can be put on.
@@ -43,10 +43,31 @@ impl Device {
         }
     }
 
+    /// What is free of the device's memory now, and who uses it; `None` where that cannot be told (the CPU's is shared
+    /// with all else on the machine).
+    pub fn memory(&self) -> Option<Memory> {
+        // Of a device whose memory is not known it is not known which one it is.
+        let visible = self.memory_mib.and(self.visible.as_deref())?;
+        match self.kind {
+            DeviceKind::Cuda => nvml::memory(visible),
+            DeviceKind::Fake => fake::memory(visible),
+            DeviceKind::Cpu => None,
+        }
+    }
+
     /// The value of the built-in worker's `--device`.
     pub fn worker_argument(&self) -> &'static str {
         if self.kind == DeviceKind::Cuda { "cuda" } else { "cpu" }
     }
+}
+
+/// The memory of a device at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// What is free.
+    pub free_mib: u64,
+    /// Processes on the device by id, and MiB of each. The driver may name none, as it does to containers.
+    pub processes: Vec<(u32, u64)>,
 }
 
 /// The devices, the cores that serve them, and remarks for the user.
@@ -86,7 +107,7 @@ pub enum DeviceError {
 pub fn find(request: &DeviceRequest, use_gpus: bool) -> Result<Inventory, DeviceError> {
     let mut notes = Vec::new();
     let devices = match request {
-        DeviceRequest::Fake(count) => (0..*count).map(fake).collect(),
+        DeviceRequest::Fake(count) => (0..*count).map(fake::device).collect(),
         DeviceRequest::Cpu => vec![Device { visible: Some(String::new()), ..cpu_device() }],
         DeviceRequest::Cuda(_) if !use_gpus => return Err(DeviceError::Unusable { wanted: request.to_string() }),
         DeviceRequest::Cuda(numbers) => chosen(numbers, gpus(&mut notes))
@@ -136,24 +157,13 @@ fn cpu_device() -> Device {
     }
 }
 
-fn fake(number: usize) -> Device {
-    Device {
-        name: format!("fake:{number}"),
-        kind: DeviceKind::Fake,
-        product: None,
-        memory_mib: None,
-        free_mib: None,
-        visible: Some(number.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn gpus_are_chosen_by_number_and_those_missing_are_named() {
-        let gpus = || Ok((0..3).map(fake).collect());
+        let gpus = || Ok((0..3).map(fake::device).collect());
         let names = |numbers: &[usize]| {
             chosen(numbers, gpus()).map(|devices| devices.into_iter().map(|device| device.name).collect::<Vec<_>>())
         };

@@ -1,6 +1,12 @@
 //! NVIDIA GPUs, as the driver's management library lists them. It is looked for when it is needed; no build needs it.
 
-use nvml_wrapper::{Device as NvmlDevice, Nvml, error::NvmlError};
+use std::sync::OnceLock;
+
+use nvml_wrapper::{Device as NvmlDevice, Nvml, enums::device::UsedGpuMemory, error::NvmlError};
+
+use super::Memory;
+
+const MIB: u64 = 1 << 20;
 
 /// A GPU, or a part of one (MIG).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,15 +61,31 @@ pub(super) fn list() -> Result<Gpus, String> {
 /// With the reason in words if it does not.
 pub(super) fn check(visible: &str) -> Result<(), String> {
     let nvml = Nvml::init().map_err(|e| e.to_string())?;
-    let device = match visible.parse() {
-        Ok(number) => nvml.device_by_index(number),
-        Err(_) => nvml.device_by_uuid(visible),
-    };
+    let device = find(&nvml, visible);
     device.and_then(|device| device.memory_info()).map(drop).map_err(|e| format!("it does not answer: {e}"))
 }
 
+/// What is free of its memory, and who uses it; `None` if it does not answer.
+pub(super) fn memory(visible: &str) -> Option<Memory> {
+    // Kept open: it is asked before every start.
+    static NVML: OnceLock<Option<Nvml>> = OnceLock::new();
+    let device = find(NVML.get_or_init(|| Nvml::init().ok()).as_ref()?, visible).ok()?;
+    let used = device.running_compute_processes().unwrap_or_default().into_iter();
+    let processes = used.filter_map(|process| match process.used_gpu_memory {
+        UsedGpuMemory::Used(bytes) => Some((process.pid, bytes / MIB)),
+        UsedGpuMemory::Unavailable => None,
+    });
+    Some(Memory { free_mib: device.memory_info().ok()?.free / MIB, processes: processes.collect() })
+}
+
+fn find<'a>(nvml: &'a Nvml, visible: &str) -> Result<NvmlDevice<'a>, NvmlError> {
+    match visible.parse() {
+        Ok(number) => nvml.device_by_index(number),
+        Err(_) => nvml.device_by_uuid(visible),
+    }
+}
+
 fn describe(device: &NvmlDevice<'_>) -> Result<Gpu, NvmlError> {
-    const MIB: u64 = 1 << 20;
     let memory = device.memory_info()?;
     Ok(Gpu { uuid: device.uuid()?, name: device.name()?, memory_mib: memory.total / MIB, free_mib: memory.free / MIB })
 }

@@ -1,7 +1,10 @@
 //! Slots: a device's room for one run, with the cores that serve it.
 
 use super::{Device, DeviceKind, Inventory};
-use crate::domain::ScheduleConfig;
+use crate::domain::{AutoOr, ScheduleConfig};
+
+/// Runs that share a GPU at most: more than that and they wait for its processors, not for memory.
+const MOST_PACKED: usize = 8;
 
 /// Room for one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +44,15 @@ fn room(device: &Device, cores: usize, config: &ScheduleConfig, jobs: Option<usi
     let auto = match (device.kind, jobs) {
         (DeviceKind::Cpu, Some(jobs)) => return jobs,
         (DeviceKind::Cpu, None) => cores / config.threads.or(threads_of_a_run(cores)),
+        (DeviceKind::Cuda | DeviceKind::Fake, _) if packs(config) && device.memory_mib.is_some() => MOST_PACKED,
         (DeviceKind::Cuda | DeviceKind::Fake, _) => 1,
     };
-    config.runs_per_device.or(auto).max(1)
+    config.runs_per_device.unwrap_or_default().or(auto).max(1)
+}
+
+/// Whether runs share a GPU as far as its memory goes.
+pub fn packs(config: &ScheduleConfig) -> bool {
+    config.runs_per_device == Some(AutoOr::Auto)
 }
 
 /// Small networks gain little from many threads; many runs at once need much memory.
@@ -58,10 +67,7 @@ fn threads_of_a_run(cores: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        devices::find,
-        domain::{AutoOr, DeviceRequest},
-    };
+    use crate::{devices::find, domain::DeviceRequest};
 
     fn cut(
         request: DeviceRequest,
@@ -97,7 +103,7 @@ mod tests {
 
     #[test]
     fn every_device_gets_its_first_run_before_any_gets_a_second() {
-        let config = ScheduleConfig { runs_per_device: AutoOr::Number(2), ..ScheduleConfig::default() };
+        let config = ScheduleConfig { runs_per_device: Some(AutoOr::Number(2)), ..ScheduleConfig::default() };
         let devices = |jobs, runs| -> Vec<usize> {
             cut(DeviceRequest::Fake(3), 16, &config, jobs, runs).iter().map(|slot| slot.device).collect()
         };

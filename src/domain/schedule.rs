@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct ScheduleConfig {
     /// `"auto"`, `"cpu"`, `"cuda:0,1"` or, for trials of the scheduler, `"fake:8"`.
     pub devices: DeviceRequest,
-    /// Runs at once on one device; `"auto"`: one a GPU, and on the CPU as many as its threads allow.
-    pub runs_per_device: AutoOr,
+    /// Runs at once on one device; `"auto"`: on a GPU as many as its memory takes. Not given: one a GPU. On the CPU
+    /// both mean as many as its threads allow.
+    pub runs_per_device: Option<AutoOr>,
     /// Threads of a run; `"auto"`: the cores divided by the runs at once.
     pub threads: AutoOr,
     /// Starts again after a failure that may not come back; a new recorded epoch sets the count back.
@@ -23,18 +24,49 @@ pub struct ScheduleConfig {
     pub grace: f64,
     /// Failed runs after which no more are started; 0: no limit.
     pub max_fails: usize,
+    /// When hopeless settings are ended early; not given: never.
+    pub early_end: Option<EarlyEnd>,
+}
+
+/// Successive halving over rungs of epochs that compares settings by groups of seeds. The names are those of Optuna
+/// and Ray where they have one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EarlyEnd {
+    /// Epochs of the first rung.
+    pub min_epochs: usize,
+    /// Each rung has so many times the epochs of the one before; of so many settings at least one always goes on.
+    pub reduction_factor: usize,
+    /// Of the interval by which a setting must be behind the best, 0 to 1.
+    pub confidence: f64,
+}
+
+impl Default for EarlyEnd {
+    fn default() -> Self {
+        Self { min_epochs: 8, reduction_factor: 2, confidence: 0.95 }
+    }
+}
+
+impl EarlyEnd {
+    /// The epochs of the rungs of a run, from the first.
+    pub fn rungs(&self, epochs: usize) -> impl Iterator<Item = usize> + use<> {
+        let factor = self.reduction_factor.max(2);
+        std::iter::successors(Some(self.min_epochs.max(1)), move |rung| rung.checked_mul(factor))
+            .take_while(move |&rung| rung < epochs)
+    }
 }
 
 impl Default for ScheduleConfig {
     fn default() -> Self {
         Self {
             devices: DeviceRequest::Auto,
-            runs_per_device: AutoOr::Auto,
+            runs_per_device: None,
             threads: AutoOr::Auto,
             retries: 2,
             stall_timeout: 600.0,
             grace: 30.0,
             max_fails: 0,
+            early_end: None,
         }
     }
 }
@@ -182,10 +214,18 @@ mod tests {
     }
 
     #[test]
+    fn rungs_grow_by_the_factor_and_end_before_the_run_does() {
+        let rules = EarlyEnd { min_epochs: 4, reduction_factor: 3, ..EarlyEnd::default() };
+        assert_eq!(rules.rungs(37).collect::<Vec<_>>(), [4, 12, 36]);
+        assert_eq!(rules.rungs(36).collect::<Vec<_>>(), [4, 12]);
+        assert_eq!(rules.rungs(4).count(), 0);
+    }
+
+    #[test]
     fn the_table_takes_numbers_and_auto_and_refuses_the_rest() {
         let config: ScheduleConfig =
             toml::from_str("devices = \"cpu\"\nruns_per_device = 2\nthreads = \"auto\"").unwrap();
-        assert_eq!((config.runs_per_device.or(1), config.threads.or(7)), (2, 7));
+        assert_eq!((config.runs_per_device, config.threads.or(7)), (Some(AutoOr::Number(2)), 7));
         assert_eq!(toml::from_str::<ScheduleConfig>(&toml::to_string(&config).unwrap()).unwrap(), config);
         for text in ["threads = 0", "threads = \"many\"", "thread = 1", "devices = \"tpu\""] {
             toml::from_str::<ScheduleConfig>(text).unwrap_err();

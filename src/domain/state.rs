@@ -17,6 +17,8 @@ pub enum RunState {
     Stopped,
     /// Done.
     Completed,
+    /// Not gone on with, because its setting is hopeless; the note says by what evidence.
+    EndedEarly,
     /// Ended by a failure.
     Failed,
 }
@@ -29,6 +31,7 @@ impl RunState {
             Self::Running => "running",
             Self::Stopped => "stopped",
             Self::Completed => "completed",
+            Self::EndedEarly => "ended_early",
             Self::Failed => "failed",
         }
     }
@@ -63,4 +66,10 @@ pub struct StateRecord {
     pub process: Option<Process>,
     /// Why it failed, while `state` is failed.
     pub failure: Option<Failure>,
+    /// By what evidence it was ended early, while `state` is that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Whether it was queued again after that: it is not ended early a second time.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub spared: bool,
 }

@@ -138,6 +138,7 @@ fn write_runs(data: &Sweep, out: &mut dyn Write) -> io::Result<()> {
         "test_iou_macro",
         "test_dice_coef",
         "failure",
+        "note",
     ];
     let axes = data.axes.iter().map(String::as_str);
     write_record(out, ["run", "state"].into_iter().chain(axes).chain(columns).chain(figures))?;
@@ -188,6 +189,7 @@ fn run_cells(data: &Sweep, run: &Run) -> Vec<String> {
     ];
     cells.extend(scores.map(|score| score.map(|value| value.to_string()).unwrap_or_default()));
     cells.push(run.state.failure.as_ref().map(ToString::to_string).unwrap_or_default());
+    cells.push(run.state.note.clone().unwrap_or_default());
     cells
 }
 

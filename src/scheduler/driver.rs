@@ -6,12 +6,13 @@ use rustix::process::Signal;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{
-    Ending, Job, Observer, Options, Outcome, Progress, SchedulerError, Summary,
+    Contest, Ending, Job, Observer, Options, Outcome, Progress, SchedulerError, Summary,
     clock::{Clock, TICK},
     core::{State, step},
     event::{Action, Event},
+    memory::Watch,
     process::signal_group,
-    record,
+    record, rungs,
     signals::{Signals, Wish, pause_here},
     worker::{Launch, Report, attend},
 };
@@ -31,6 +32,8 @@ struct Worker {
     /// Asked for before the process was there.
     pending: Option<Signal>,
     last_epoch: usize,
+    /// Epochs of the rungs that it has not reached.
+    rungs: Vec<usize>,
 }
 
 pub(super) struct Driver<'a> {
@@ -44,6 +47,8 @@ pub(super) struct Driver<'a> {
     reports: Sender<(usize, Report)>,
     heard: Receiver<(usize, Report)>,
     summary: Summary,
+    memory: Watch,
+    next_look: Duration,
     journal_failed: bool,
 }
 
@@ -67,6 +72,8 @@ impl<'a> Driver<'a> {
             reports,
             heard,
             summary: Summary::default(),
+            memory: Watch::default(),
+            next_look: Duration::ZERO,
             journal_failed: false,
         }
     }
@@ -74,7 +81,7 @@ impl<'a> Driver<'a> {
     /// Runs the jobs to the end.
     pub(super) async fn drive(mut self) -> Result<Summary, SchedulerError> {
         let mut signals = Signals::listen().map_err(SchedulerError::Signals)?;
-        self.tell(Event::Time(Duration::ZERO));
+        self.tell_time();
         while !self.state.is_over() {
             let now = self.clock.now();
             let pause = self.state.next_deadline().map_or(TICK, |at| at.saturating_sub(now).min(TICK));
@@ -93,6 +100,10 @@ impl<'a> Driver<'a> {
 
     fn tell_time(&mut self) {
         let now = self.clock.now();
+        if now >= self.next_look {
+            self.next_look = now + TICK;
+            self.look_at_memory();
+        }
         self.tell(Event::Time(now));
     }
 
@@ -112,13 +123,21 @@ impl<'a> Driver<'a> {
                 }
             }
             Report::Said(message) => {
-                let epoch = self.is_new_epoch(run, &message);
+                let epoch = self.new_epoch(run, &message);
                 self.observer.event(&Progress::Said { run: &self.jobs[run].name, message: &message });
                 self.tell(Event::Sign { run, epoch });
+                if epoch.is_some() {
+                    self.measure(run);
+                }
+                if let Message::Checkpoint { epoch } = message {
+                    self.tell_rungs(run, epoch);
+                }
             }
-            Report::Printed => self.tell(Event::Sign { run, epoch: false }),
+            Report::Printed => self.tell(Event::Sign { run, epoch: None }),
             Report::Ended(outcome) => {
                 if let Some(worker) = self.workers.remove(&run) {
+                    self.memory.forget(run);
+                    self.look_at_memory();
                     self.check_device(worker.device, &outcome);
                 }
                 let outcome = record::as_on_disk(&self.jobs[run], outcome);
@@ -127,18 +146,42 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn is_new_epoch(&mut self, run: usize, message: &Message) -> bool {
-        let Some(Worker { last_epoch: last, .. }) = self.workers.get_mut(&run) else { return false };
+    fn new_epoch(&mut self, run: usize, message: &Message) -> Option<usize> {
+        let Worker { last_epoch: last, .. } = self.workers.get_mut(&run)?;
         match message {
             Message::Start { epoch, .. } => {
                 *last = *epoch;
-                false
+                None
             }
             Message::Epoch { epoch, .. } | Message::Checkpoint { epoch } if *epoch > *last => {
                 *last = *epoch;
-                true
+                Some(*epoch)
             }
-            _ => false,
+            _ => None,
+        }
+    }
+
+    /// By its first epoch a run has needed all the memory that it will.
+    fn measure(&mut self, run: usize) {
+        self.look_at_memory();
+        if let Some(mib) = self.memory.peak(run) {
+            self.tell(Event::Measured { run, mib });
+        }
+    }
+
+    fn look_at_memory(&mut self) {
+        let workers = self.workers.iter().filter_map(|(&run, worker)| Some((run, worker.device, worker.pid?)));
+        for (device, free_mib) in self.memory.look(&self.options.inventory, &workers.collect::<Vec<_>>()) {
+            self.tell(Event::Memory { device, free_mib });
+        }
+    }
+
+    fn tell_rungs(&mut self, run: usize, checkpoint: usize) {
+        let Some((worker, contest)) = self.workers.get_mut(&run).zip(self.options.contest.as_ref()) else { return };
+        let reached = worker.rungs.iter().take_while(|&&rung| rung <= checkpoint).count();
+        for epoch in worker.rungs.drain(..reached).collect::<Vec<_>>() {
+            let score = rungs::score(contest, &self.jobs[run].run, epoch);
+            self.tell(Event::Rung { run, epoch, score });
         }
     }
 
@@ -189,6 +232,7 @@ impl<'a> Driver<'a> {
             Action::Kill { run } => self.signal(run, Signal::KILL),
             Action::Finish { run, outcome } => self.finish(run, outcome),
             Action::Again { run, failure, after, alone } => self.again(run, &failure, after, alone),
+            Action::Wait { run } => self.wait(run),
             Action::SetAside { device, reason } => {
                 let name = &self.options.inventory.devices[device].name;
                 let note = format!("{name} is used no more in this sweep: {reason}");
@@ -208,8 +252,12 @@ impl<'a> Driver<'a> {
         let job = &self.jobs[run];
         let slot = &self.options.slots[slot];
         let device = &self.options.inventory.devices[slot.device];
-        self.workers.insert(run, Worker { device: slot.device, pid: None, pending: None, last_epoch: 0 });
         let state = job.run.read_state().unwrap_or_default();
+        let ahead = |contest: &Contest| -> Vec<usize> {
+            contest.rules.rungs(job.epochs).filter(|&rung| rung > state.checkpoint).collect()
+        };
+        let rungs = self.options.contest.as_ref().map(ahead).unwrap_or_default();
+        self.workers.insert(run, Worker { device: slot.device, pid: None, pending: None, last_epoch: 0, rungs });
         let launch = Launch {
             number: run,
             run: job.run.clone(),
@@ -246,6 +294,7 @@ impl<'a> Driver<'a> {
         let (what, detail) = match &outcome {
             Outcome::Completed => ("completed", None),
             Outcome::Stopped => ("stopped", None),
+            Outcome::EndedEarly(evidence) => ("ended early", Some(evidence.clone())),
             Outcome::Failed(failure) => ("failed", Some(failure.to_string())),
         };
         let entry = Entry::new(what).run(&job.name);
@@ -255,6 +304,7 @@ impl<'a> Driver<'a> {
         match outcome {
             Outcome::Completed => self.summary.completed += 1,
             Outcome::Stopped => self.summary.stopped += 1,
+            Outcome::EndedEarly(_) => self.summary.ended_early += 1,
             Outcome::Failed(failure) => self.summary.failed.push((job.name.clone(), failure)),
         }
         self.mind(written);
@@ -266,6 +316,14 @@ impl<'a> Driver<'a> {
         let seconds = after.as_secs_f64();
         self.note(Entry::new("retried").run(&job.name).detail(format!("{failure}; {how} in {seconds} s")));
         self.observer.event(&Progress::Again { run: &job.name, failure, seconds });
+        let written = record::queue_again(job);
+        self.mind(written);
+    }
+
+    fn wait(&mut self, run: usize) {
+        let job = &self.jobs[run];
+        self.note(Entry::new("gave way").run(&job.name));
+        self.observer.event(&Progress::Waits { run: &job.name });
         let written = record::queue_again(job);
         self.mind(written);
     }

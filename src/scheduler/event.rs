@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::domain::Failure;
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The time now, since the start; pauses are not counted.
     Time(Duration),
@@ -13,8 +13,31 @@ pub enum Event {
     Sign {
         /// Which run.
         run: usize,
-        /// Whether it ended an epoch with that.
-        epoch: bool,
+        /// The epoch that it ended with that, if so.
+        epoch: Option<usize>,
+    },
+    /// A run has a checkpoint of the epoch of its next rung.
+    Rung {
+        /// Which run.
+        run: usize,
+        /// The rung's epoch.
+        epoch: usize,
+        /// The best monitored figure up to there.
+        score: Option<f64>,
+    },
+    /// A run needs so much of its device's memory.
+    Measured {
+        /// Which run.
+        run: usize,
+        /// At its peak so far.
+        mib: u64,
+    },
+    /// So much of a device's memory is free.
+    Memory {
+        /// Which device.
+        device: usize,
+        /// Now.
+        free_mib: u64,
     },
     /// A run's worker is gone, with all that it started.
     Ended {
@@ -43,6 +66,8 @@ pub enum Outcome {
     Completed,
     /// It was ended and can be resumed.
     Stopped,
+    /// Its setting is hopeless, by this evidence.
+    EndedEarly(String),
     /// It failed.
     Failed(Failure),
 }
@@ -84,6 +109,11 @@ pub enum Action {
         after: Duration,
         /// Whether it will have its device for itself.
         alone: bool,
+    },
+    /// A run has given way to others and waits to go on.
+    Wait {
+        /// Which run.
+        run: usize,
     },
     /// A device is used no more.
     SetAside {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     devices::{Inventory, Slot},
-    domain::{Failure, ScheduleConfig},
+    domain::{EarlyEnd, Failure, Metric, ScheduleConfig},
     protocol::Message,
     store::RunDir,
 };
@@ -20,6 +20,10 @@ pub struct Job {
     pub run: RunDir,
     /// The same text for all seeds of a setting.
     pub cell: String,
+    /// Which of its seeds it is.
+    pub seed: String,
+    /// Its last epoch.
+    pub epochs: usize,
     /// What trains it.
     pub trainer: Trainer,
     /// What its memory grows with; `None`: not known.
@@ -78,6 +82,21 @@ pub struct Options {
     pub inventory: Inventory,
     /// Their slots, as [`crate::devices::slots`] gives them.
     pub slots: Vec<Slot>,
+    /// How hopeless settings are ended early; `None`: they are not.
+    pub contest: Option<Contest>,
+}
+
+/// What the early end of hopeless settings needs to know beside the jobs.
+#[derive(Clone, Debug)]
+pub struct Contest {
+    /// Its rules.
+    pub rules: EarlyEnd,
+    /// The figure that ranks runs.
+    pub monitor: Metric,
+    /// Validation images a training image.
+    pub val_share: f64,
+    /// Runs of the sweep that are over already: cell, seed and folder.
+    pub others: Vec<(String, String, RunDir)>,
 }
 
 /// What happens while a sweep runs, for those who watch.
@@ -108,6 +127,11 @@ pub enum Progress<'a> {
         /// Seconds until then.
         seconds: f64,
     },
+    /// A run gives way to others and will go on later.
+    Waits {
+        /// The run.
+        run: &'a str,
+    },
     /// A run is over for this sweep.
     Ended {
         /// The run.
@@ -137,6 +161,8 @@ pub struct Summary {
     pub completed: usize,
     /// Runs that were stopped and can be resumed.
     pub stopped: usize,
+    /// Runs whose settings turned out hopeless.
+    pub ended_early: usize,
     /// Runs that failed, and why.
     pub failed: Vec<(String, Failure)>,
     /// Runs that were never started, or wait to be started again.

@@ -8,29 +8,33 @@ mod core;
 mod driver;
 mod event;
 mod evidence;
+mod halving;
 mod job;
 mod leftovers;
 mod lines;
+mod memory;
+mod packing;
 mod pool;
 mod process;
 mod record;
 mod recorder;
 mod retry;
+mod rungs;
 mod sentinel;
 mod signals;
 mod stopwatch;
 mod told_images;
 mod worker;
 
-use std::{collections::BTreeMap, io, time::Duration};
+use std::{collections::HashMap, io, time::Duration};
 
 pub use event::Outcome;
-pub use job::{Demand, Ending, Job, Observer, Options, Progress, Summary, Trainer};
+pub use job::{Contest, Demand, Ending, Job, Observer, Options, Progress, Summary, Trainer};
 pub use process::{become_trainer, enter_worker, variable};
 
 use self::core::{RunSpec, Settings, State};
 use crate::{
-    devices::DeviceKind,
+    devices::{DeviceKind, packs},
     store::{Entry, Journal, StoreError, SweepDir, SweepLock},
 };
 use pool::{DeviceSpec, Pool};
@@ -109,13 +113,18 @@ fn initial_state(jobs: &[Job], options: &Options) -> State {
         stall_after: schedule.stall_after(),
         first_backoff: FIRST_BACKOFF,
     };
-    let mut cells = BTreeMap::new();
-    let mut specs = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        let next = cells.len();
-        let cell = *cells.entry(job.cell.as_str()).or_insert(next);
-        specs.push(RunSpec { cell, demand: job.demand });
-    }
+    let mut cells = Cells::default();
+    let mut specs: Vec<RunSpec> = jobs
+        .iter()
+        .map(|job| RunSpec {
+            cell: cells.number(&job.cell),
+            seed: job.seed.clone(),
+            demand: job.demand,
+            rungs: 0,
+            spared: false,
+        })
+        .collect();
+    let halving = options.contest.as_ref().map(|contest| rungs::begin(contest, jobs, &mut specs, cells));
     let device = |device: &crate::devices::Device| DeviceSpec {
         name: device.name.clone(),
         memory_mib: device.memory_mib,
@@ -123,5 +132,23 @@ fn initial_state(jobs: &[Job], options: &Options) -> State {
     };
     let devices = options.inventory.devices.iter().map(device).collect();
     let slots: Vec<usize> = options.slots.iter().map(|slot| slot.device).collect();
-    State::new(settings, specs, Pool::new(devices, &slots))
+    State::new(settings, specs, Pool::new(devices, &slots, packs(schedule)), halving)
+}
+
+/// Settings, numbered as they are met.
+#[derive(Default)]
+struct Cells {
+    names: Vec<String>,
+    numbers: HashMap<String, usize>,
+}
+
+impl Cells {
+    fn number(&mut self, name: &str) -> usize {
+        if let Some(&number) = self.numbers.get(name) {
+            return number;
+        }
+        self.names.push(name.to_owned());
+        self.numbers.insert(name.to_owned(), self.names.len() - 1);
+        self.names.len() - 1
+    }
 }

@@ -1,5 +1,12 @@
 //! Which slot is whose: the part of the core that knows devices.
 
+use std::time::Duration;
+
+use super::{
+    job::Demand,
+    packing::{Memory, Model},
+};
+
 /// Cells that fail in a row on a device before it is set aside, while others are left.
 const STREAK: usize = 3;
 
@@ -25,12 +32,15 @@ struct Device {
     reserved: Option<usize>,
     /// Cells that failed on it since a run last got somewhere on it.
     streak: Vec<usize>,
+    memory: Memory,
 }
 
 #[derive(Clone, Debug)]
 struct Slot {
     device: usize,
     occupant: Option<usize>,
+    /// What the occupant's memory grows with.
+    demand: Option<Demand>,
 }
 
 /// All slots and devices.
@@ -38,23 +48,31 @@ struct Slot {
 pub(super) struct Pool {
     slots: Vec<Slot>,
     devices: Vec<Device>,
+    /// What runs need, where they are packed by that.
+    model: Option<Model>,
 }
 
 impl Pool {
-    /// A pool of free slots, each given by its device.
-    pub(super) fn new(devices: Vec<DeviceSpec>, slots: &[usize]) -> Self {
-        let fresh = |spec| Device { spec, set_aside: false, reserved: None, streak: Vec::new() };
+    /// A pool of free slots, each given by its device. `packs`: a device takes only as many runs as its memory does.
+    pub(super) fn new(devices: Vec<DeviceSpec>, slots: &[usize], packs: bool) -> Self {
+        let fresh =
+            |spec| Device { spec, set_aside: false, reserved: None, streak: Vec::new(), memory: Memory::default() };
         Self {
-            slots: slots.iter().map(|&device| Slot { device, occupant: None }).collect(),
+            slots: slots.iter().map(|&device| Slot { device, occupant: None, demand: None }).collect(),
             devices: devices.into_iter().map(fresh).collect(),
+            model: packs.then(Model::default),
         }
     }
 
     /// A free slot for `run`, on another device than `avoid` if there is a choice.
-    pub(super) fn take(&mut self, run: usize, avoid: Option<usize>) -> Option<usize> {
+    pub(super) fn take(&mut self, run: usize, demand: Option<Demand>, avoid: Option<usize>) -> Option<usize> {
         let free = |slot: &Slot| {
             let device = &self.devices[slot.device];
-            slot.occupant.is_none() && !device.set_aside && device.reserved.is_none()
+            slot.occupant.is_none()
+                && !device.set_aside
+                && device.reserved.is_none()
+                && !device.memory.is_settling()
+                && self.has_room(slot.device, demand)
         };
         let mut places = (0..self.slots.len()).filter(|&place| free(&self.slots[place]));
         let first = places.next()?;
@@ -64,6 +82,7 @@ impl Pool {
             first
         };
         self.slots[place].occupant = Some(run);
+        self.slots[place].demand = demand;
         Some(place)
     }
 
@@ -74,22 +93,71 @@ impl Pool {
         let place = (0..self.slots.len()).find(|&place| {
             let number = self.slots[place].device;
             let device = &self.devices[number];
-            !device.set_aside && device.spec.memory_mib == most && self.occupants(number).next().is_none()
+            let takes_runs = !device.set_aside && !device.memory.is_settling();
+            takes_runs && device.spec.memory_mib == most && self.occupants(number).next().is_none()
         })?;
         self.devices[self.slots[place].device].reserved = Some(run);
         self.slots[place].occupant = Some(run);
         Some(place)
     }
 
-    /// Frees a slot; returns its device.
-    pub(super) fn release(&mut self, place: usize) -> usize {
+    /// Frees a slot; returns its device. One that is idle now should give all memory back.
+    pub(super) fn release(&mut self, place: usize, now: Duration) -> usize {
         let slot = &mut self.slots[place];
         let device = &mut self.devices[slot.device];
         if device.reserved == slot.occupant {
             device.reserved = None;
         }
         slot.occupant = None;
-        slot.device
+        let number = slot.device;
+        if self.occupants(number).next().is_none() {
+            self.devices[number].memory.became_idle(now);
+        }
+        number
+    }
+
+    /// Whether a run fits beside those that are on the device. The first one always does.
+    fn has_room(&self, device: usize, demand: Option<Demand>) -> bool {
+        let beside: Vec<Option<Demand>> = self
+            .slots
+            .iter()
+            .filter(|slot| slot.device == device && slot.occupant.is_some())
+            .map(|slot| slot.demand)
+            .collect();
+        let Some(model) = self.model.as_ref().filter(|_| !beside.is_empty()) else { return true };
+        self.devices[device].memory.has_room(model, &beside, demand)
+    }
+
+    /// The run in this slot needed so much memory at its peak.
+    pub(super) fn measured(&mut self, place: usize, mib: u64) {
+        if let Some((model, demand)) = self.model.as_mut().zip(self.slots[place].demand) {
+            model.learn(demand, mib);
+        }
+    }
+
+    /// So much memory of a device is free.
+    pub(super) fn note_free(&mut self, device: usize, free_mib: u64, now: Duration) {
+        let is_idle = self.occupants(device).next().is_none();
+        if let Some(device) = self.devices.get_mut(device) {
+            device.memory.note_free(free_mib, is_idle, now);
+        }
+    }
+
+    /// When a device will have had time enough to give its memory back.
+    pub(super) fn next_settled(&self) -> Option<Duration> {
+        let waited_for = self.devices.iter().filter(|device| !device.set_aside);
+        waited_for.filter_map(|device| device.memory.deadline()).min()
+    }
+
+    /// Sets aside the devices that have not given their memory back in time, and says why.
+    pub(super) fn unsettled(&mut self, now: Duration) -> Vec<(usize, String)> {
+        let late = self.devices.iter_mut().enumerate().filter(|(_, device)| !device.set_aside);
+        late.filter_map(|(number, device)| {
+            let reason = device.memory.overdue(now)?;
+            device.set_aside = true;
+            Some((number, reason))
+        })
+        .collect()
     }
 
     /// A run got somewhere in this slot: its device works.

@@ -13,15 +13,17 @@ pub(super) fn as_on_disk(job: &Job, outcome: Outcome) -> Outcome {
 
 /// Records how a run ended.
 pub(super) fn finish(job: &Job, outcome: &Outcome) -> Result<(), StoreError> {
-    let (state, failure) = match outcome {
-        Outcome::Completed => (RunState::Completed, None),
-        Outcome::Stopped => (RunState::Stopped, None),
-        Outcome::Failed(failure) => (RunState::Failed, Some(failure.clone())),
+    let (state, failure, note) = match outcome {
+        Outcome::Completed => (RunState::Completed, None, None),
+        Outcome::Stopped => (RunState::Stopped, None, None),
+        Outcome::EndedEarly(evidence) => (RunState::EndedEarly, None, Some(evidence.clone())),
+        Outcome::Failed(failure) => (RunState::Failed, Some(failure.clone()), None),
     };
     let mut record = job.run.read_state()?;
     let before = record.clone();
     record.state = state;
     record.failure = failure;
+    record.note = note;
     record.process = None;
     if record == before { Ok(()) } else { job.run.write_state(&record) }
 }
@@ -31,6 +33,7 @@ pub(super) fn queue_again(job: &Job) -> Result<(), StoreError> {
     let mut record = job.run.read_state()?;
     record.state = RunState::New;
     record.failure = None;
+    record.note = None;
     record.process = None;
     job.run.write_state(&record)
 }

@@ -123,6 +123,7 @@ pub const KEYS: &[Key] = &[
     setting("train.plateau_factor", Kind::Share(false)),
     setting("train.plateau_patience", Kind::Whole(0, MANY)),
     fixed("train.checkpoint_every", Kind::Whole(1, MANY)),
+    fixed("train.keep_epochs", Kind::Whole(1, MANY)),
     setting("train.early_stopping.monitor", Kind::Figure),
     setting("train.early_stopping.patience", Kind::Whole(0, MANY)),
     setting("train.early_stopping.min_delta", Kind::NotNegative),
@@ -146,6 +147,9 @@ pub const KEYS: &[Key] = &[
     fixed("schedule.stall_timeout", Kind::NotNegative),
     fixed("schedule.grace", Kind::NotNegative),
     fixed("schedule.max_fails", Kind::Whole(0, MANY)),
+    fixed("schedule.early_end.min_epochs", Kind::Whole(1, MANY)),
+    fixed("schedule.early_end.reduction_factor", Kind::Whole(2, 1000)),
+    fixed("schedule.early_end.confidence", Kind::Share(false)),
 ];
 
 /// Axes that the grid may name without their section.

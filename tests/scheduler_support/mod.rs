@@ -29,6 +29,7 @@ impl Observer for Diary {
             Progress::Started { run, device, attempt } => format!("start {run} {device} {attempt}"),
             Progress::Said { run, message } => format!("said {run} {}", message.line().trim()),
             Progress::Again { run, failure, .. } => format!("again {run} {failure}"),
+            Progress::Waits { run } => format!("waits {run}"),
             Progress::Ended { run, outcome: Outcome::Failed(failure) } => format!("failed {run} {failure}"),
             Progress::Ended { run, outcome } => format!("ended {run} {outcome:?}"),
             Progress::Stopping { at_once } => format!("stopping {at_once}"),
@@ -56,7 +57,7 @@ impl Sweep {
             let run = dir.run(&name);
             fs::create_dir_all(run.root()).unwrap();
             let trainer = Trainer::BuiltIn { program: program.clone() };
-            Job { cell: name.clone(), name, run, trainer, demand: None }
+            Job { cell: name.clone(), seed: String::new(), epochs: 1, name, run, trainer, demand: None }
         };
         let jobs = (0..count).map(job).collect();
         let schedule = ScheduleConfig { grace: 5.0, retries: 0, ..ScheduleConfig::default() };
@@ -92,7 +93,7 @@ impl Sweep {
 pub fn options(schedule: ScheduleConfig, devices: DeviceRequest, jobs: Option<usize>, runs: usize) -> Options {
     let inventory = find(&devices, false).unwrap();
     let slots = slots(&inventory, &schedule, jobs, runs);
-    Options { schedule, inventory, slots }
+    Options { schedule, inventory, slots, contest: None }
 }
 
 /// Whether a process runs (a zombie does not).

@@ -1,15 +1,19 @@
 //! The pure core: what to do, given what happened. No clock, no process, no disk.
 
+mod ending;
+mod failing;
+mod starting;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     event::{Action, Event, Outcome},
+    halving::Halving,
     job::Demand,
     pool::Pool,
-    retry::{Rule, backoff, blames_device, rule},
     sentinel::Sentinel,
 };
-use crate::domain::{Failure, FailureKind};
+use ending::{Ending, Why, seen_in_light_of};
 
 /// A silent run counts as hung after this many of its longest epochs,
 const EPOCHS_OF_SILENCE: u32 = 10;
@@ -32,15 +36,23 @@ pub(super) struct Settings {
 pub(super) struct RunSpec {
     /// The same for all seeds of a setting.
     pub(super) cell: usize,
+    /// Which of them it is.
+    pub(super) seed: String,
     pub(super) demand: Option<Demand>,
+    /// Rungs of the halving that it has reached already.
+    pub(super) rungs: usize,
+    /// Whether the user wants it to go on, however hopeless it is.
+    pub(super) spared: bool,
 }
 
 #[derive(Clone, Debug)]
 struct Run {
     spec: RunSpec,
     phase: Phase,
-    /// In a row, without a recorded epoch between.
+    /// In a row, without a new epoch between.
     failures: usize,
+    /// The latest epoch that any attempt has ended.
+    furthest: usize,
     /// Whether it must have its device for itself.
     alone: bool,
     last_device: Option<usize>,
@@ -62,14 +74,6 @@ struct Running {
     longest_epoch: Option<Duration>,
 }
 
-#[derive(Clone, Debug)]
-struct Ending {
-    /// Why it was asked to end: hung for so long, or (none) because the sweep stops.
-    silence: Option<Duration>,
-    kill_at: Duration,
-    killed: bool,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Going,
@@ -85,7 +89,8 @@ pub(super) struct State {
     settings: Settings,
     runs: Vec<Run>,
     pool: Pool,
-    ready: BTreeSet<usize>,
+    /// Ready, those at the lowest rung first.
+    ready: BTreeSet<(usize, usize)>,
     /// Ready, and in need of a device to itself.
     ready_alone: BTreeSet<usize>,
     delayed: BTreeSet<(Duration, usize)>,
@@ -94,6 +99,7 @@ pub(super) struct State {
     mode: Mode,
     failed: usize,
     sentinel: Sentinel,
+    halving: Option<Halving>,
 }
 
 /// Takes in one event and says what to do about it.
@@ -102,6 +108,9 @@ pub(super) fn step(state: &mut State, event: Event) -> Vec<Action> {
     match event {
         Event::Time(now) => state.advance(now, &mut actions),
         Event::Sign { run, epoch } => state.sign(run, epoch),
+        Event::Rung { run, epoch, score } => state.rung(run, epoch, score, &mut actions),
+        Event::Measured { run, mib } => state.measured(run, mib),
+        Event::Memory { device, free_mib } => state.pool.note_free(device, free_mib, state.now),
         Event::Ended { run, outcome } => state.ended(run, outcome, &mut actions),
         Event::DeviceLost { device, reason } => state.device_lost(device, reason, &mut actions),
         Event::Stop => state.stop(&mut actions),
@@ -116,11 +125,12 @@ pub(super) fn step(state: &mut State, event: Event) -> Vec<Action> {
 
 impl State {
     /// All runs waiting, all slots free.
-    pub(super) fn new(settings: Settings, runs: Vec<RunSpec>, pool: Pool) -> Self {
-        let fresh = |spec| Run { spec, phase: Phase::Waiting, failures: 0, alone: false, last_device: None };
+    pub(super) fn new(settings: Settings, runs: Vec<RunSpec>, pool: Pool, halving: Option<Halving>) -> Self {
+        let fresh =
+            |spec| Run { spec, phase: Phase::Waiting, failures: 0, furthest: 0, alone: false, last_device: None };
         Self {
             settings,
-            ready: (0..runs.len()).collect(),
+            ready: runs.iter().enumerate().map(|(run, spec)| (spec.rungs, run)).collect(),
             runs: runs.into_iter().map(fresh).collect(),
             pool,
             ready_alone: BTreeSet::new(),
@@ -130,6 +140,7 @@ impl State {
             mode: Mode::Going,
             failed: 0,
             sentinel: Sentinel::default(),
+            halving,
         }
     }
 
@@ -146,7 +157,8 @@ impl State {
             Phase::Running(running) => running.last_sign.checked_add(self.silence_allowed(running)),
             Phase::Waiting | Phase::Over => None,
         });
-        running.chain(delayed).min()
+        let settling = self.pool.next_settled().filter(|_| self.mode == Mode::Going);
+        running.chain(delayed).chain(settling).min()
     }
 
     /// Runs that wait, now or until their next attempt.
@@ -163,8 +175,10 @@ impl State {
         self.now = self.now.max(now);
         while let Some(&(at, run)) = self.delayed.first().filter(|&&(at, _)| at <= self.now) {
             self.delayed.remove(&(at, run));
-            let queue = if self.runs[run].alone { &mut self.ready_alone } else { &mut self.ready };
-            queue.insert(run);
+            self.queue(run);
+        }
+        for (device, reason) in self.pool.unsettled(self.now) {
+            self.say_set_aside(device, reason, actions);
         }
         for run in self.running.clone() {
             self.check_clock_of(run, actions);
@@ -183,7 +197,7 @@ impl State {
                 actions.push(Action::Kill { run });
             }
             None if hung => {
-                running.ending = Some(Ending { silence: Some(silence), kill_at: now + grace, killed: false });
+                running.ending = Some(Ending { why: Why::Silent(silence), kill_at: now + grace, killed: false });
                 actions.push(Action::Terminate { run });
             }
             _ => {}
@@ -195,16 +209,18 @@ impl State {
         running.longest_epoch.map_or(longest, |epoch| (epoch * EPOCHS_OF_SILENCE).max(longest.min(SHORTEST_SILENCE)))
     }
 
-    fn sign(&mut self, run: usize, epoch: bool) {
+    fn sign(&mut self, run: usize, epoch: Option<usize>) {
         let now = self.now;
         let Some(run) = self.runs.get_mut(run) else { return };
         let Phase::Running(running) = &mut run.phase else { return };
         running.last_sign = now;
-        if epoch {
+        if let Some(epoch) = epoch {
             let took = now.saturating_sub(running.epoch_since);
             running.longest_epoch = Some(running.longest_epoch.unwrap_or_default().max(took));
             running.epoch_since = now;
-            run.failures = 0;
+            if epoch > run.furthest {
+                (run.furthest, run.failures) = (epoch, 0);
+            }
             self.sentinel.progress();
             self.pool.praise(running.slot);
         }
@@ -218,76 +234,36 @@ impl State {
             self.sentinel.progress();
             self.pool.praise(running.slot);
         }
-        let device = self.pool.release(running.slot);
+        let device = self.pool.release(running.slot, self.now);
+        let made_room = running.ending.as_ref().is_some_and(|ending| ending.why == Why::Rung);
         match seen_in_light_of(running.ending.as_ref(), outcome) {
             Outcome::Failed(failure) => self.failed(run, device, failure, actions),
+            Outcome::Stopped if made_room && self.mode == Mode::Going => {
+                self.runs[run].phase = Phase::Waiting;
+                self.queue(run);
+                actions.push(Action::Wait { run });
+            }
             outcome => self.finish(run, outcome, actions),
         }
     }
 
-    fn failed(&mut self, run: usize, device: usize, failure: Failure, actions: &mut Vec<Action>) {
-        self.runs[run].last_device = Some(device);
-        if let Some(reason) = self.sentinel.failure(run, device, self.pool.devices(), &failure) {
-            self.halt(reason, false, actions);
-        }
-        if blames_device(failure.kind)
-            && let Some(reason) = self.pool.blame(device, self.runs[run].spec.cell)
-        {
-            self.say_set_aside(device, reason, actions);
-        }
-        match rule(failure.kind) {
-            Rule::Again if self.runs[run].failures < self.settings.retries => {
-                self.runs[run].failures += 1;
-                let after = backoff(self.settings.first_backoff, self.runs[run].failures);
-                self.again(run, failure, after, actions);
-            }
-            Rule::Alone if !self.runs[run].alone => {
-                self.runs[run].alone = true;
-                self.again(run, failure, Duration::ZERO, actions);
-            }
-            Rule::Alone => self.infeasible(run, failure, actions),
-            Rule::EndSweep => {
-                self.finish(run, Outcome::Stopped, actions);
-                self.halt(format!("results cannot be written: {failure}"), true, actions);
-                self.stop(actions);
-            }
-            Rule::Again | Rule::Never => self.give_up(run, failure, actions),
+    fn measured(&mut self, run: usize, mib: u64) {
+        if let Some(Run { phase: Phase::Running(running), .. }) = self.runs.get(run) {
+            self.pool.measured(running.slot, mib);
         }
     }
 
-    fn again(&mut self, run: usize, failure: Failure, after: Duration, actions: &mut Vec<Action>) {
-        self.runs[run].phase = Phase::Waiting;
-        self.delayed.insert((self.now + after, run));
-        actions.push(Action::Again { run, failure, after, alone: self.runs[run].alone });
-    }
-
-    fn give_up(&mut self, run: usize, failure: Failure, actions: &mut Vec<Action>) {
-        self.finish(run, Outcome::Failed(failure), actions);
-        self.failed += 1;
-        if self.failed == self.settings.max_fails {
-            self.halt(format!("{} runs failed, as many as max_fails allows", self.failed), false, actions);
-        }
-    }
-
-    /// The run did not fit alone; nor would those that need at least as much.
-    fn infeasible(&mut self, run: usize, failure: Failure, actions: &mut Vec<Action>) {
-        let needed = self.runs[run].spec.demand;
-        let message = format!("{} (with a whole device to itself)", failure.message);
-        self.give_up(run, Failure { message, ..failure }, actions);
-        let ready = self.ready.iter().chain(&self.ready_alone).copied();
-        let waiting = ready.chain(self.delayed.iter().map(|&(_, run)| run));
-        let larger: Vec<usize> = waiting
-            .filter(|&other| needed.zip(self.runs[other].spec.demand).is_some_and(|(a, b)| b.covers(&a)))
-            .collect();
-        for other in larger {
-            let message = "not started: a run that needs no more memory did not fit with a whole device to itself; \
-                           a smaller batch, input or network is needed";
-            self.finish(other, Outcome::Failed(Failure::new(FailureKind::OutOfMemory, message)), actions);
+    /// Puts a waiting run where it will be started from.
+    fn queue(&mut self, run: usize) {
+        if self.runs[run].alone {
+            self.ready_alone.insert(run);
+        } else {
+            self.ready.insert((self.runs[run].spec.rungs, run));
         }
     }
 
     fn finish(&mut self, run: usize, outcome: Outcome, actions: &mut Vec<Action>) {
-        self.ready.remove(&run);
+        self.ready.remove(&(self.runs[run].spec.rungs, run));
         self.ready_alone.remove(&run);
         self.delayed.retain(|&(_, delayed)| delayed != run);
         self.runs[run].phase = Phase::Over;
@@ -314,76 +290,9 @@ impl State {
             actions.push(Action::Halt { reason, resumable });
         }
     }
-
-    fn stop(&mut self, actions: &mut Vec<Action>) {
-        self.mode = Mode::Stopping;
-        let kill_at = self.now + self.settings.grace;
-        for &run in &self.running {
-            if let Phase::Running(running) = &mut self.runs[run].phase
-                && running.ending.is_none()
-            {
-                running.ending = Some(Ending { silence: None, kill_at, killed: false });
-                actions.push(Action::Terminate { run });
-            }
-        }
-    }
-
-    fn kill_all(&mut self, actions: &mut Vec<Action>) {
-        for &run in &self.running {
-            if let Phase::Running(Running { ending, .. }) = &mut self.runs[run].phase {
-                let ending = ending.get_or_insert(Ending { silence: None, kill_at: self.now, killed: false });
-                if !std::mem::replace(&mut ending.killed, true) {
-                    actions.push(Action::Kill { run });
-                }
-            }
-        }
-    }
-
-    /// Runs in their order; those that need a device alone come when no other can start.
-    fn start_what_can(&mut self, actions: &mut Vec<Action>) {
-        if self.mode != Mode::Going {
-            return;
-        }
-        while let Some(&run) = self.ready.first() {
-            let Some(slot) = self.pool.take(run, self.runs[run].last_device) else { return };
-            self.start(run, slot, actions);
-        }
-        while let Some(&run) = self.ready_alone.first()
-            && let Some(slot) = self.pool.take_alone(run)
-        {
-            self.start(run, slot, actions);
-        }
-    }
-
-    fn start(&mut self, run: usize, slot: usize, actions: &mut Vec<Action>) {
-        self.ready.remove(&run);
-        self.ready_alone.remove(&run);
-        self.running.insert(run);
-        self.runs[run].phase = Phase::Running(Running {
-            slot,
-            ending: None,
-            last_sign: self.now,
-            epoch_since: self.now,
-            longest_epoch: None,
-        });
-        actions.push(Action::Start { run, slot });
-    }
-}
-
-/// What a worker's end means once it is known that it was asked to end.
-fn seen_in_light_of(ending: Option<&Ending>, outcome: Outcome) -> Outcome {
-    let own_fault = |failure: &Failure| !(blames_device(failure.kind) || failure.kind == FailureKind::Protocol);
-    match (ending, outcome) {
-        (None, outcome) | (_, outcome @ Outcome::Completed) => outcome,
-        (_, Outcome::Failed(failure)) if own_fault(&failure) => Outcome::Failed(failure),
-        (Some(Ending { silence: None, .. }), _) => Outcome::Stopped,
-        (Some(Ending { silence: Some(silence), .. }), _) => Outcome::Failed(Failure::new(
-            FailureKind::Stalled,
-            format!("said nothing for {} s and was ended; see worker.log for its last words", silence.as_secs()),
-        )),
-    }
 }
 
 #[cfg(test)]
-#[path = "core_tests.rs"]
+mod random;
+#[cfg(test)]
 mod tests;
