@@ -1,13 +1,21 @@
-//! Progress on a terminal: a bar a running run, and one for the sweep with the time left. Elsewhere a line a run.
+//! Progress on a terminal: a bar a running run, and one for the sweep with what is done, what failed and the time left.
+//! Elsewhere a line a run.
 
-use std::{collections::HashMap, io::IsTerminal, time::Duration};
+use std::{
+    collections::HashMap,
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::console;
+use super::{
+    console,
+    time_left::{Pace, together},
+};
 use crate::{
     domain::Split,
-    plan::Plan,
+    plan::{Action, Plan, PlanEntry},
     protocol::Message,
     scheduler::{Observer, Outcome, Progress as Event},
 };
@@ -17,7 +25,11 @@ pub struct Progress {
     bars: MultiProgress,
     sweep: ProgressBar,
     running: HashMap<String, Running>,
-    epochs: HashMap<String, u64>,
+    /// What is not over yet.
+    left: HashMap<String, Left>,
+    pace: Pace,
+    done: usize,
+    failed: usize,
     drawn: bool,
 }
 
@@ -25,6 +37,14 @@ struct Running {
     bar: ProgressBar,
     loss: Option<f64>,
     dice: Option<f64>,
+    epoch_since: Instant,
+}
+
+/// A run that is not over.
+struct Left {
+    setting: String,
+    epochs: u64,
+    epoch: u64,
 }
 
 impl Progress {
@@ -33,15 +53,33 @@ impl Progress {
         let drawn = std::io::stderr().is_terminal();
         let target = if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bars = MultiProgress::with_draw_target(target);
-        let epochs: HashMap<_, _> =
-            plan.pending().map(|entry| (entry.planned.run.clone(), entry.config.train.epochs as u64)).collect();
-        let sweep = bars.add(ProgressBar::new(epochs.values().sum()));
-        sweep.set_style(style("sweep {bar:30} {pos}/{len} epochs  {elapsed} gone, {eta} left  {msg}"));
-        let done = plan.pending().map(|entry| entry.state.checkpoint as u64).sum();
-        sweep.set_position(done);
-        sweep.reset_eta();
+        let left = |entry: &PlanEntry| Left {
+            setting: entry.planned.setting.clone(),
+            epochs: entry.config.train.epochs as u64,
+            epoch: entry.state.checkpoint as u64,
+        };
+        let left: HashMap<_, _> = plan.pending().map(|entry| (entry.planned.run.clone(), left(entry))).collect();
+        let sweep = bars.add(ProgressBar::new(left.values().map(|left| left.epochs).sum()));
+        sweep.set_style(style("sweep {bar:20} {pos}/{len}  {wide_msg}"));
+        sweep.set_position(left.values().map(|left| left.epoch).sum());
         sweep.enable_steady_tick(Duration::from_secs(1));
-        Self { bars, sweep, running: HashMap::new(), epochs, drawn }
+        let (pace, running) = (Pace::default(), HashMap::new());
+        Self { bars, sweep, running, left, pace, done: plan.count(Action::Skip), failed: 0, drawn }
+    }
+
+    /// "about 2 h 5 min left: 3 done, 1 failed, 2 running, 6 waiting".
+    fn tell_of_sweep(&self) {
+        if !self.drawn {
+            return;
+        }
+        let seconds =
+            |left: &Left| Some(self.pace.epoch(&left.setting)? * left.epochs.saturating_sub(left.epoch) as f64);
+        let time = together(self.left.values().filter_map(seconds), self.running.len());
+        let time = time.map_or_else(String::new, |seconds| format!("about {} left: ", console::duration(seconds)));
+        let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
+        let waiting = self.left.len().saturating_sub(self.running.len());
+        let runs = format!("{} done{failed}, {} running, {waiting} waiting", self.done, self.running.len());
+        self.sweep.set_message(time + &runs);
     }
 
     /// Takes the bars away.
@@ -59,46 +97,71 @@ impl Progress {
     }
 
     fn start(&mut self, run: &str, device: &str) {
-        let bar = self.bars.insert_before(&self.sweep, ProgressBar::new(self.epochs.get(run).copied().unwrap_or(0)));
-        bar.set_style(style("  {prefix:60!} {bar:15} {pos}/{len}  {msg}"));
-        bar.set_prefix(run.to_owned());
-        bar.set_message(device.to_owned());
-        self.running.insert(run.to_owned(), Running { bar, loss: None, dice: None });
+        let (epochs, epoch) = self.left.get(run).map_or((0, 0), |left| (left.epochs, left.epoch));
+        let bar = self.bars.insert_before(&self.sweep, ProgressBar::new(epochs));
+        bar.set_style(style("      {bar:20} {pos}/{len}  {wide_msg}"));
+        bar.set_position(epoch);
+        bar.set_message(format!("{device}  {run}"));
+        let running = Running { bar, loss: None, dice: None, epoch_since: Instant::now() };
+        self.running.insert(run.to_owned(), running);
     }
 
     fn said(&mut self, run: &str, message: &Message) {
-        let Some(running) = self.running.get_mut(run) else { return };
+        let Some((running, left)) = self.running.get_mut(run).zip(self.left.get_mut(run)) else { return };
         match message {
-            Message::Start { epoch, .. } => running.bar.set_position(*epoch as u64),
+            Message::Start { epoch, .. } => {
+                running.bar.set_position(*epoch as u64);
+                running.epoch_since = Instant::now();
+            }
             Message::Step { loss, .. } => running.loss = loss.or(running.loss),
-            Message::Epoch { split: Split::Val, dice_macro, loss, .. } => {
+            Message::Epoch { split: Split::Val, dice_macro, loss, epoch, .. } => {
                 running.dice = *dice_macro;
                 running.loss = loss.or(running.loss);
-            }
-            Message::Checkpoint { epoch } => {
-                running.bar.set_position(*epoch as u64);
-                self.sweep.inc(1);
+                let epoch = *epoch as u64;
+                if epoch > running.bar.position() {
+                    let took = running.epoch_since.elapsed().as_secs_f64();
+                    self.pace.add(&left.setting, took / (epoch - running.bar.position()) as f64);
+                    running.epoch_since = Instant::now();
+                    running.bar.set_position(epoch);
+                    self.sweep.inc(epoch.saturating_sub(left.epoch));
+                    left.epoch = left.epoch.max(epoch);
+                }
             }
             _ => {}
         }
         let figure =
             |name: &str, value: Option<f64>| value.map_or_else(String::new, |value| format!("{name} {value:.3}  "));
-        running.bar.set_message(figure("loss", running.loss) + &figure("val Dice", running.dice));
+        running.bar.set_message(figure("loss", running.loss) + &figure("val Dice", running.dice) + run);
+    }
+
+    fn take_away(&mut self, run: &str) {
+        if let Some(running) = self.running.remove(run) {
+            running.bar.finish_and_clear();
+        }
     }
 
     fn end(&mut self, run: &str, outcome: &Outcome) {
+        if let Outcome::EndedEarly(evidence) = outcome {
+            self.line(&format!("hopeless  {run}: {evidence}"));
+        }
+        if let Some(left) = self.left.remove(run) {
+            match outcome {
+                // A run that stops early leaves epochs that will never be trained.
+                Outcome::Completed | Outcome::EndedEarly(_) => self.sweep.inc(left.epochs.saturating_sub(left.epoch)),
+                Outcome::Stopped | Outcome::Failed(_) => {}
+            }
+        }
+        self.done += usize::from(*outcome == Outcome::Completed);
+        self.failed += usize::from(matches!(outcome, Outcome::Failed(_)));
         if let Some(running) = self.running.remove(run) {
             let position = running.bar.position();
-            if *outcome == Outcome::Completed {
-                // A run that stops early leaves epochs that will never be trained.
-                self.sweep.inc(self.epochs.get(run).copied().unwrap_or(0).saturating_sub(position));
-            }
             running.bar.finish_and_clear();
             let dice = running.dice.map_or_else(String::new, |dice| format!(", val Dice {dice:.3}"));
             match outcome {
                 Outcome::Completed => self.line(&format!("completed {run} ({position} epochs{dice})")),
                 Outcome::Stopped => self.line(&format!("stopped   {run} after epoch {position}")),
                 Outcome::Failed(failure) => self.line(&format!("failed    {run}: {failure}")),
+                Outcome::EndedEarly(_) => {}
             }
         }
     }
@@ -110,11 +173,10 @@ impl Observer for Progress {
             Event::Started { run, device, .. } => self.start(run, device),
             Event::Said { run, message } => self.said(run, message),
             Event::Again { run, failure, seconds } => {
-                if let Some(running) = self.running.remove(*run) {
-                    running.bar.finish_and_clear();
-                }
+                self.take_away(run);
                 self.line(&format!("again     {run} in {}: {failure}", console::duration(*seconds)));
             }
+            Event::Waits { run } => self.take_away(run),
             Event::Ended { run, outcome } => self.end(run, outcome),
             Event::Stopping { at_once: false } => {
                 self.line("stopping: each run ends after its batch; once more ends them at once");
@@ -122,6 +184,7 @@ impl Observer for Progress {
             Event::Stopping { at_once: true } => self.line("stopping at once"),
             Event::Note(text) => self.line(text),
         }
+        self.tell_of_sweep();
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
 
 use ::console::Term;
 use clap::Args;
+use rayon::prelude::*;
 use serde_json::json;
 
 use super::{
@@ -20,7 +21,7 @@ use super::{
     time_left::Pace,
 };
 use crate::{
-    domain::{Failure, RunState},
+    domain::{Failure, RunState, StateRecord},
     store::{Holder, Journal, SweepDir, SweepLock},
 };
 
@@ -54,22 +55,28 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Draws over what was drawn before, line by line, so that nothing flickers.
+/// Below this width runs go by the eight digits at the end of their names.
+const NARROW: usize = 100;
+
+/// Draws over what was drawn before, line by line, so that nothing flickers. What the terminal showed scrolls up first.
 fn watch(folder: &Path) -> Result<(), Refusal> {
     let terminal = Term::stdout();
+    let mut screen = "\n".repeat(usize::from(terminal.size().0));
     loop {
         let view = View::read(folder)?;
         let over = view.holder.is_none();
         let (height, width) = terminal.size();
-        let mut screen = String::from("\x1b[H");
-        for line in view.lines_for(usize::from(height).saturating_sub(1)) {
-            screen += &line.chars().take(usize::from(width).saturating_sub(1)).collect::<String>();
+        let (height, width) = (usize::from(height), usize::from(width));
+        screen += "\x1b[H";
+        for line in view.lines_for(height.saturating_sub(1), width < NARROW) {
+            screen.extend(line.chars().take(width.saturating_sub(1)));
             screen += "\x1b[K\n";
         }
         screen += "\x1b[J";
         if (&terminal).write_all(screen.as_bytes()).is_err() || over {
             return Ok(());
         }
+        screen.clear();
         thread::sleep(LOOK);
     }
 }
@@ -104,8 +111,15 @@ impl View {
     }
 
     fn summary(&self) -> String {
-        let states =
-            [RunState::Completed, RunState::Running, RunState::Stopped, RunState::Failed, RunState::New].into_iter();
+        let states = [
+            RunState::Completed,
+            RunState::Running,
+            RunState::Stopped,
+            RunState::EndedEarly,
+            RunState::Failed,
+            RunState::New,
+        ]
+        .into_iter();
         let counts: Vec<String> = states
             .map(|state| (state, self.count(state)))
             .filter(|(_, count)| *count > 0)
@@ -122,24 +136,27 @@ impl View {
 
     /// Everything, in the plan's order.
     fn whole(&self) -> String {
-        let rows: Vec<_> = self.runs.iter().map(|run| self.row(run)).collect();
-        format!("{}{}\n", table(rows), self.summary())
+        let rows: Vec<_> = self.runs.par_iter().map(|run| self.row(run)).collect();
+        format!("{}{}\n", table(rows, false), self.summary())
     }
 
     /// What fits on a screen: first what is running, then what went wrong, then the rest.
-    fn lines_for(&self, height: usize) -> Vec<String> {
+    fn lines_for(&self, height: usize, is_narrow: bool) -> Vec<String> {
         let rank = |run: &&Standing| match run.state.state {
             RunState::Running => 0,
             RunState::Failed => 1,
             RunState::Stopped => 2,
             RunState::New => 3,
-            RunState::Completed => 4,
+            RunState::EndedEarly => 4,
+            RunState::Completed => 5,
         };
         let mut runs: Vec<&Standing> = self.runs.iter().collect();
         runs.sort_by_key(rank);
         let shown = height.saturating_sub(3).min(runs.len());
         let mut lines = vec![self.summary()];
-        lines.extend(table(runs[..shown].iter().map(|run| self.row(run)).collect()).lines().map(str::to_owned));
+        lines.extend(
+            table(runs[..shown].iter().map(|run| self.row(run)).collect(), is_narrow).lines().map(str::to_owned),
+        );
         if shown < runs.len() {
             lines.push(format!("… and {}", console::count(runs.len() - shown, "more run")));
         }
@@ -148,12 +165,13 @@ impl View {
     }
 
     /// The columns that matter most come first, so that a narrow terminal cuts the least.
-    fn row(&self, run: &Standing) -> Vec<String> {
+    fn row(&self, run: &Standing) -> [String; 8] {
         let state = &run.state;
         let epochs = self.pace.epochs_of(run).map_or(String::new(), |epochs| format!("/{epochs}"));
         let best = state.best_score.map_or(String::new(), |score| format!("{score:.4} @ {}", state.best_epoch));
         let left = self.pace.left(run).map_or(String::new(), console::duration);
-        vec![
+        [
+            run.planned.id.short(),
             state.state.name().to_owned(),
             format!("{}{epochs}", state.epoch),
             best,
@@ -164,7 +182,7 @@ impl View {
                 .cloned()
                 .unwrap_or_default(),
             run.planned.run.clone(),
-            state.failure.as_ref().map_or(String::new(), Failure::to_string),
+            cause(state),
         ]
     }
 
@@ -177,7 +195,7 @@ impl View {
                 "epoch": state.epoch, "epochs": self.pace.epochs_of(run), "checkpoint": state.checkpoint,
                 "best_epoch": (state.best_epoch > 0).then_some(state.best_epoch), "best_score": state.best_score,
                 "attempts": state.attempts, "seconds_left": self.pace.left(run),
-                "failure": state.failure.as_ref().map(|f| json!({ "kind": f.kind.name(), "message": f.message })),
+                "note": state.note, "failure": state.failure.as_ref().map(|f| json!({ "kind": f.kind.name(), "message": f.message })),
             })
         };
         let left = self.pace.left_of_all(&self.runs, self.count(RunState::Running));
@@ -189,14 +207,23 @@ impl View {
     }
 }
 
+/// Why a run failed or was ended early.
+fn cause(state: &StateRecord) -> String {
+    let note = state.note.as_ref().filter(|_| state.state == RunState::EndedEarly).cloned();
+    state.failure.as_ref().map(Failure::to_string).or(note).unwrap_or_default()
+}
+
 /// Where each run was last started.
 fn devices_of(sweep: &SweepDir) -> Result<BTreeMap<String, String>, Refusal> {
     let started = Journal::read(sweep)?.into_iter().filter(|entry| entry.what == "started");
     Ok(started.filter_map(|entry| Some((entry.run?, entry.device?))).collect())
 }
 
-fn table(mut rows: Vec<Vec<String>>) -> String {
-    let header = ["state", "epoch", "best", "left", "device", "run", "cause"];
-    rows.insert(0, header.map(str::to_owned).to_vec());
-    console::table(&rows, &[1])
+/// A narrow table names runs by their last eight digits, in front; a wide one by their whole names.
+fn table(rows: Vec<[String; 8]>, is_narrow: bool) -> String {
+    let header = ["run", "state", "epoch", "best", "left", "device", "run", "cause"].map(str::to_owned);
+    let columns: &[usize] = if is_narrow { &[0, 1, 2, 3, 4, 7] } else { &[1, 2, 3, 4, 5, 6, 7] };
+    let shown = |row: [String; 8]| columns.iter().map(|&column| row[column].clone()).collect();
+    let table: Vec<Vec<String>> = std::iter::once(header).chain(rows).map(shown).collect();
+    console::table(&table, &[if is_narrow { 2 } else { 1 }])
 }
