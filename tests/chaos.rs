@@ -19,7 +19,7 @@ use std::{
     fs::{self, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
-    process::Child,
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -48,9 +48,12 @@ enum Fault {
     StopTwice,
     TornLines,
     StrayFiles,
+    ClockJump,
+    /// Only where a small disk can be mounted; elsewhere the clock jumps.
+    FullDisk,
 }
 
-const ALL: [Fault; 9] = [
+const ALL: [Fault; 11] = [
     Fault::KillWorker,
     Fault::KillOrchestrator,
     Fault::KillBoth,
@@ -60,12 +63,17 @@ const ALL: [Fault; 9] = [
     Fault::StopTwice,
     Fault::TornLines,
     Fault::StrayFiles,
+    Fault::ClockJump,
+    Fault::FullDisk,
 ];
 
 /// One disturbed sweep, and what was seen of it.
 struct Trial {
+    /// First, so that it is unmounted before its folder is removed.
+    disk: Option<SmallDisk>,
     sweep: Outside,
     log: PathBuf,
+    clock: PathBuf,
     /// The last state seen of each run while nothing ran, or of completed ones at any time.
     known: BTreeMap<String, StateRecord>,
     starts_of_completed: BTreeMap<String, usize>,
@@ -101,7 +109,9 @@ impl Trial {
     fn new() -> Self {
         let sweep = Outside::new(3, 2, 6, "retries = 1000\ngrace = 5");
         let log = sweep.folder.path().join("starts.log");
-        Self { sweep, log, known: BTreeMap::new(), starts_of_completed: BTreeMap::new() }
+        let disk = SmallDisk::mount(&sweep.folder.path().join("results"));
+        let clock = outside::jumping_clock(sweep.folder.path());
+        Self { disk, sweep, log, clock, known: BTreeMap::new(), starts_of_completed: BTreeMap::new() }
     }
 
     fn tables(&self) -> BTreeMap<PathBuf, String> {
@@ -110,7 +120,13 @@ impl Trial {
     }
 
     fn start(&self) -> Child {
-        self.sweep.command().env("CHAOS_LOG", &self.log).spawn().unwrap()
+        let mut command = self.sweep.command();
+        command.env("CHAOS_LOG", &self.log).env("LD_PRELOAD", &self.clock).env("JUMP", self.jump());
+        command.spawn().unwrap()
+    }
+
+    fn jump(&self) -> PathBuf {
+        self.sweep.folder.path().join("jump")
     }
 
     /// Starts the sweep and does harm to it until it is done or has suffered enough.
@@ -122,7 +138,10 @@ impl Trial {
             if child.try_wait().unwrap().is_some_and(|status| status.success()) {
                 return;
             }
-            let fault = ALL[(draw("fault") % ALL.len() as u64) as usize];
+            let mut fault = ALL[(draw("fault") % ALL.len() as u64) as usize];
+            if fault == Fault::FullDisk && self.disk.is_none() {
+                fault = Fault::ClockJump;
+            }
             self.note_completed();
             self.harm(&mut child, fault, draw("which"));
             *counts.entry(fault).or_default() += 1;
@@ -168,6 +187,14 @@ impl Trial {
                 self.sweep.processes_left();
                 self.strew();
             }
+            // By up to a day, forth or back.
+            Fault::ClockJump => fs::write(self.jump(), format!("{}", which as i64 % 86_400)).unwrap(),
+            Fault::FullDisk => {
+                let disk = self.disk.as_ref().unwrap();
+                disk.fill();
+                child.wait().unwrap();
+                disk.make_room();
+            }
         }
     }
 
@@ -181,6 +208,11 @@ impl Trial {
             append(&run.classes_csv(), &"9,val,cell,1,2,3,1,0.5,0.5,0.5,0.5\n9"[..(which % 36) as usize]);
         }
         append(&self.sweep.sweep().journal(), "{\"time\":17954");
+        for run in self.sweep.runs() {
+            append(&run.worker_log(), "an unfinished");
+        }
+        // The lock is written in place.
+        let _ = fs::write(self.sweep.sweep().lock(), &"{\"process\":{\"pid\":1,"[..(which % 20) as usize]);
     }
 
     /// What a killed writer leaves: temporary files.
@@ -232,6 +264,40 @@ impl Trial {
             }
         }
         unreachable!("the sweep does not end: {:#?}", self.sweep.states());
+    }
+}
+
+/// A disk in memory on which the results lie.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(folder: &Path) -> Option<Self> {
+        fs::create_dir(folder).unwrap();
+        let disk = Self(folder.to_owned());
+        disk.call("mount", &["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).then_some(disk)
+    }
+
+    /// Leaves no room.
+    fn fill(&self) {
+        let found = rustix::fs::statvfs(&self.0).unwrap();
+        let used = (found.f_blocks - found.f_bfree) * found.f_frsize;
+        self.call("mount", &["-o", &format!("remount,size={used}")]);
+    }
+
+    fn make_room(&self) {
+        self.call("mount", &["-o", "remount,size=64m"]);
+    }
+
+    fn call(&self, program: &str, arguments: &[&str]) -> bool {
+        let mut command = Command::new(program);
+        command.args(arguments).arg(&self.0).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        self.call("umount", &[]);
     }
 }
 

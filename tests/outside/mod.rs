@@ -148,3 +148,12 @@ command = {command}
 pub fn signal(pid: u32, signal: Signal) {
     let _ = kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal);
 }
+
+/// Compiles a library into `folder` that lets the wall clock of a program jump, and gives its path.
+pub fn jumping_clock(folder: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outside/clock.c");
+    let library = folder.join("clock.so");
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();
+    assert!(compiled.unwrap().success());
+    library
+}

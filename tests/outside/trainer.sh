@@ -20,7 +20,8 @@ while [ "$epoch" -le "$epochs" ]; do
     for split in train val; do
         say "{\"event\":\"epoch\",\"epoch\":$epoch,\"split\":\"$split\",\"loss\":0.$((99 - epoch)),\"classes\":{\"cell\":{\"tp\":$right,\"fp\":20,\"fn\":30},\"fibre\":{\"tp\":0,\"fp\":0,\"fn\":9}}}"
     done
-    echo "$epoch" >"$SWEEPSCOPE_CHECKPOINT_DIR/.tmp" && mv "$SWEEPSCOPE_CHECKPOINT_DIR/.tmp" "$SWEEPSCOPE_CHECKPOINT_DIR/epoch-$epoch"
+    echo "$epoch" >"$SWEEPSCOPE_CHECKPOINT_DIR/.tmp" || exit 74
+    mv "$SWEEPSCOPE_CHECKPOINT_DIR/.tmp" "$SWEEPSCOPE_CHECKPOINT_DIR/epoch-$epoch" || exit 74
     say "{\"event\":\"checkpoint\",\"epoch\":$epoch}"
     epoch=$((epoch + 1))
 done
