@@ -3,6 +3,8 @@
 # installed) running the same program the same number of times on the same machine.
 #
 #     cargo build --release && benches/overhead.sh [RUNS] [MANY_RUNS]
+#
+# Hydra is looked for in the Python that SWEEPSCOPE_PYTHON names (or python3); it runs a tenth as many.
 set -euo pipefail
 program=$(cd "$(dirname "$0")/.." && pwd)/target/release/sweepscope
 runs=${1:-2000}
@@ -64,6 +66,24 @@ else
     echo "GNU parallel is not installed"
 fi
 
+python=${SWEEPSCOPE_PYTHON:-python3}
+if "$python" -c 'import hydra' 2>/dev/null; then
+    cat >noop.py <<END
+import subprocess, hydra
+
+@hydra.main(version_base=None, config_path=None)
+def main(_):
+    subprocess.run(["$folder/noop.sh"], stdout=subprocess.DEVNULL, check=True)
+
+main()
+END
+    few=$((runs / 10))
+    time_hydra=$(seconds "$python" noop.py --multirun "+seed=range(0,$few)")
+    echo "Hydra multirun ($few): $time_hydra s, $(per_run "$time_hydra" "$few")"
+else
+    echo "Hydra is not installed"
+fi
+
 sweep many "$many"
 "$program" run many.toml -j 2 >out.log 2>err.log &
 pid=$!
@@ -75,7 +95,14 @@ while kill -0 "$pid" 2>/dev/null; do
 done
 wait "$pid"
 echo "$many runs: the orchestrator's memory peaks at $((peak / 1024)) MiB"
-echo "status of $many runs:     $(seconds "$program" status results/many) s"
-echo "nothing to do, $many:     $(seconds "$program" run many.toml) s"
+# The median of five.
+median() {
+    for _ in 1 2 3 4 5; do
+        seconds "$@"
+        echo
+    done | sort -n | sed -n 3p
+}
+echo "status of $many runs:     $(median "$program" status results/many) s"
+echo "nothing to do, $many:     $(median "$program" run many.toml) s"
 sweep huge 100000
-echo "plan of 100,000 cells:    $(seconds "$program" plan huge.toml) s"
+echo "plan of 100,000 cells:    $(median "$program" plan huge.toml) s"
