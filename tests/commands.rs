@@ -160,3 +160,17 @@ fn a_class_that_a_split_lacks_is_refused_unless_allowed() {
     assert!(said(&output).contains("fibre"), "{}", said(&output));
     expect_code(&call(folder, &["run", "sweep.toml", "train.epochs=1"]), 0);
 }
+
+#[test]
+fn a_shell_accepts_the_script_that_completes_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = call(folder.path(), &["completions", "bash"]);
+    expect_code(&output, 0);
+    fs::write(folder.path().join("script"), &output.stdout).unwrap();
+    let ask = "source ./script; COMP_WORDS=(sweepscope sta); COMP_CWORD=1; _sweepscope sweepscope sta sweepscope; \
+               echo ${COMPREPLY[@]}";
+    match std::process::Command::new("bash").current_dir(folder.path()).args(["--norc", "-c", ask]).output() {
+        Ok(bash) => assert_eq!(String::from_utf8_lossy(&bash.stdout).trim(), "status"),
+        Err(_) => println!("skipped: no bash to try the script in"),
+    }
+}

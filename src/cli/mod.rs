@@ -3,6 +3,7 @@
 mod audit;
 mod audit_page;
 mod compare;
+mod completions;
 mod console;
 mod cost;
 mod data;
@@ -92,6 +93,8 @@ enum Command {
     Devices(devices::Arguments),
     /// Check what this machine offers and what is missing
     Doctor(doctor::Arguments),
+    /// Print a script that completes the commands in a shell
+    Completions(completions::Arguments),
     /// One run, started by the scheduler
     #[command(hide = true)]
     Worker(worker::Arguments),
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Data(command) => data::main(&command),
         Command::Devices(arguments) => devices::main(&arguments),
         Command::Doctor(arguments) => doctor::main(&arguments),
+        Command::Completions(arguments) => completions::main(&arguments),
         Command::Worker(arguments) => worker::main(&arguments),
         Command::Launch(arguments) => launch::main(&arguments),
     };
