@@ -263,11 +263,19 @@ def magick_forms():
     image_form("magick-tiff-lzw-16", "a.tif", by_magick(grey(16), "-depth", "16", "-compress", "LZW"), tifffile.imread)
     image_form("magick-tiff-rle", "a.tif", by_magick(grey(), "-compress", "RLE"), tifffile.imread)
     image_form("magick-tiff-big-endian", "a.tif", by_magick(grey(16), "-depth", "16", "-endian", "MSB"), tifffile.imread)
-    mask_form("magick-palette", "a.png", by_magick(labels() * 85, "-type", "Palette"), lambda p: pil(p)[..., 0] // 85, classes=[
-        {"name": name, "color": hexed([85 * index] * 3)} for index, name in enumerate(CLASSES)
-    ])
-    mask_form("magick-bilevel-tiff", "a.tif", by_magick((labels() > 1).astype(np.uint8) * 255, "-type", "Bilevel"),
-              lambda p: pil(p) * 1, classes=[{"name": "background"}, {"name": "cell"}])
+    colors = np.array([COLORS[name] for name in CLASSES], np.uint8)[labels()]
+    by_color = [{"name": name, "color": hexed(COLORS[name])} for name in CLASSES]
+    mask_form("magick-palette", "a.png", by_magick(colors, "-type", "Palette"), lambda p: decoded(COLORS)(pil(p)), classes=by_color)
+    # ImageMagick saves four greys as a PNG of 2 bits, black and white as one of 1 bit.
+    greys = [{"name": name, "value": 85 * index} for index, name in enumerate(CLASSES)]
+    mask_form("magick-2-bit", "a.png", by_magick(labels() * 85), lambda p: pil(p) // 85, classes=greys)
+    grey_colors = [{"name": name, "color": hexed([85 * index] * 3)} for index, name in enumerate(CLASSES)]
+    mask_form("magick-2-bit-color", "a.png", by_magick(labels() * 85), lambda p: pil(p) // 85, classes=grey_colors)
+    two = np.where(labels() > 1, 255, 0).astype(np.uint8)
+    black_and_white = [{"name": "background", "color": "#000000"}, {"name": "cell", "color": "#ffffff"}]
+    mask_form("magick-1-bit-color", "a.png", by_magick(two), lambda p: pil(p) * 1, classes=black_and_white)
+    coded = [{"name": "background"}, {"name": "cell", "value": 255}]
+    mask_form("magick-tiff", "a.tif", by_magick(two, "-compress", "LZW"), lambda p: tifffile.imread(p) > 0, classes=coded)
 
 
 def naming_form(name, files, table=None, **config):

@@ -23,13 +23,23 @@ pub(super) fn read(file: impl BufRead + Seek, length: u64) -> Result<Raster, Cau
     let palette = match (frame.color_type, &reader.info().palette) {
         (ColorType::Indexed, None) => return Err(Cause::Broken("the palette is missing".into())),
         (ColorType::Indexed, Some(colors)) => Some(colors.chunks_exact(3).map(|c| [c[0], c[1], c[2]]).collect()),
+        // Index 0 or 1 to a mask of values, black or white to one of colours.
+        (ColorType::Grayscale, _) if frame.bit_depth == BitDepth::One => Some(vec![[0; 3], [255; 3]]),
         _ => None,
     };
     let samples = match frame.bit_depth {
         BitDepth::Sixteen => Samples::U16(big_endian(&data)),
         BitDepth::Eight => Samples::U8(data),
         // Only grey and palette images have fewer than 8 bits: one sample a pixel.
-        fewer => Samples::U8(unpack(&data, fewer as usize, size)),
+        fewer => {
+            let mut samples = unpack(&data, fewer as usize, size);
+            if palette.is_none() {
+                // Grey of 2 or 4 bits goes from 0 to 255, as every reader gives it.
+                let step = if fewer == BitDepth::Two { 85 } else { 17 };
+                samples.iter_mut().for_each(|sample| *sample *= step);
+            }
+            Samples::U8(samples)
+        }
     };
     let raster = Raster { size, channels: frame.color_type.samples(), samples, palette };
     check_palette(&raster)?;
