@@ -7,7 +7,7 @@ use super::{
 
 impl State {
     /// A run has a checkpoint of the epoch of its next rung. It gives way to runs at lower rungs; whether it goes on is
-    /// decided when it would start again.
+    /// decided when it would start again. Runs elsewhere that are hopeless now are not waited for.
     pub(super) fn rung(&mut self, run: usize, epoch: usize, score: Option<f64>, actions: &mut Vec<Action>) {
         let Some(Run { spec, phase: Phase::Running(_), .. }) = self.runs.get_mut(run) else { return };
         spec.rungs += 1;
@@ -16,13 +16,23 @@ impl State {
             halving.arrived(epoch, spec.cell, &spec.seed, score);
         }
         let comes_first = self.ready.first().is_some_and(|&(others, _)| others < rungs);
-        if self.mode == Mode::Going && (comes_first || self.is_hopeless(run).is_some()) {
-            let kill_at = self.now + self.settings.grace;
-            let Phase::Running(running) = &mut self.runs[run].phase else { return };
-            if running.ending.is_none() {
-                running.ending = Some(Ending { why: Why::Rung, kill_at, killed: false });
-                actions.push(Action::Terminate { run });
-            }
+        if self.mode != Mode::Going {
+            return;
+        }
+        let mut leaving: Vec<usize> =
+            self.running.iter().copied().filter(|&other| self.is_hopeless(other).is_some()).collect();
+        if comes_first && !leaving.contains(&run) {
+            leaving.push(run);
+        }
+        leaving.into_iter().for_each(|run| self.leave(run, actions));
+    }
+
+    fn leave(&mut self, run: usize, actions: &mut Vec<Action>) {
+        let kill_at = self.now + self.settings.grace;
+        let Phase::Running(running) = &mut self.runs[run].phase else { return };
+        if running.ending.is_none() {
+            running.ending = Some(Ending { why: Why::Rung, kill_at, killed: false });
+            actions.push(Action::Terminate { run });
         }
     }
 

@@ -233,7 +233,9 @@ fn nobody_gives_way_where_nobody_waits_and_a_spared_run_goes_on() {
     for run in 0..5 {
         assert_eq!(step(&mut state, rung(run, 4, if run % 2 == 0 { 0.8 } else { 0.1 })), []);
     }
-    assert_eq!(step(&mut state, rung(5, 4, 0.1)), [Action::Terminate { run: 5 }]);
+    // The third seed settles it for the other one, too.
+    let both = [Action::Terminate { run: 3 }, Action::Terminate { run: 5 }];
+    assert_eq!(step(&mut state, rung(5, 4, 0.1)), both);
     let actions = step(&mut state, ended(5, failed(FailureKind::Signal)));
     assert!(matches!(
         actions[..],
