@@ -24,6 +24,11 @@ pub enum RunState {
 }
 
 impl RunState {
+    /// Whether nothing more will be done unless the user asks for it.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Completed | Self::EndedEarly | Self::Failed)
+    }
+
     /// The name used in runs.csv and `status`.
     pub fn name(self) -> &'static str {
         match self {

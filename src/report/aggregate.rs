@@ -5,9 +5,7 @@ use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    domain::{
-        Counts, EpochRow, EvidenceRow, Metric, RunState, Split, SplitRow, StateRecord, TestRow, TimingRow, axis_text,
-    },
+    domain::{Counts, EpochRow, EvidenceRow, Metric, Split, SplitRow, StateRecord, TestRow, TimingRow, axis_text},
     store::{RunDir, RunFile, StoreError},
 };
 
@@ -117,9 +115,9 @@ impl Sweep {
         self.classes.iter().position(|class| class == background)
     }
 
-    /// Runs that neither completed nor failed.
+    /// Runs that are not over.
     pub fn open_runs(&self) -> usize {
-        let is_open = |run: &&Run| !matches!(run.state.state, RunState::Completed | RunState::Failed);
+        let is_open = |run: &&Run| !run.state.state.is_over();
         self.runs.iter().filter(is_open).count()
     }
 

@@ -144,7 +144,14 @@ pub fn details(sweep: &SweepDir, data: &Sweep, place: usize) -> Result<String, R
 /// # Errors
 /// If it cannot be filled in.
 pub fn now(data: &Sweep, is_running: bool) -> Result<Part, ReportError> {
-    let states = [RunState::Completed, RunState::Running, RunState::Failed, RunState::Stopped, RunState::New];
+    let states = [
+        RunState::Completed,
+        RunState::Running,
+        RunState::EndedEarly,
+        RunState::Failed,
+        RunState::Stopped,
+        RunState::New,
+    ];
     let count = |state| data.runs.iter().filter(|run| run.state.state == state).count();
     let states = states.map(|state| (state.name(), count(state)));
     let running = data.runs.iter().enumerate().filter(|(_, run)| run.state.state == RunState::Running);

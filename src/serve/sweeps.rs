@@ -135,7 +135,14 @@ fn card(listed: &Listed, states: &mut States) -> Card {
         state.state = RunState::Stopped;
     }
     let scores: Vec<Option<f64>> = found.iter().map(|state| state.best_score).collect();
-    let names = [RunState::Completed, RunState::Running, RunState::Failed, RunState::Stopped, RunState::New];
+    let names = [
+        RunState::Completed,
+        RunState::Running,
+        RunState::EndedEarly,
+        RunState::Failed,
+        RunState::Stopped,
+        RunState::New,
+    ];
     let count = |wanted| found.iter().filter(|state| state.state == wanted).count();
     let counts = names.map(|state| (state.name(), count(state)));
     Card {
