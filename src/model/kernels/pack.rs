@@ -97,6 +97,11 @@ impl Packed {
 }
 
 impl Stored<'_> {
+    /// Some of the columns, where no pixels share them.
+    pub fn part(&self, columns: std::ops::Range<usize>) -> Self {
+        Self { weight: &self.weight[columns.start * self.column_stride..], columns: columns.len(), ..*self }
+    }
+
     /// Packs some columns into lines of `width`, all moved on by `shift` floats.
     fn pack(&self, isa: Isa, to: &mut [f32], width: usize, columns: std::ops::Range<usize>, shift: usize) {
         for (r, rows) in self.rows.chunks(self.run).enumerate() {

@@ -41,6 +41,29 @@ fn convolutions_equal_plain_loops() {
     }
 }
 
+/// Wide maps are done in parts of their channels; each part alone gives the same bytes.
+#[test]
+fn parts_of_a_wide_convolution_change_no_byte() {
+    for isa in Isa::all() {
+        let wide = Conv { batch: 2, height: 16, width: 16, inputs: [512, 0], outputs: 320, kernel: 3, isa };
+        let [left, right] = [Conv { outputs: 256, ..wide }, Conv { outputs: 64, ..wide }];
+        let row = 9 * wide.channels();
+        let (x, w, bias) = (random(1, pixels(&wide) * 512), random(2, 320 * row), random(3, 320));
+        let y = wide.forward([&x, &[]], &w, &bias, true);
+        let [a, b] = [(left, 0..256), (right, 256..320)].map(|(conv, outputs)| {
+            conv.forward([&x, &[]], &w[outputs.start * row..outputs.end * row], &bias[outputs], true)
+        });
+        assert_eq!(y, concat([&a, &b], [256, 64]), "{isa:?}");
+        let (g, h) = (random(4, a.len()), random(5, b.len()));
+        let both = concat([&g, &h], [256, 64]);
+        let parts = [left.weight_gradient([&x, &[]], &g), right.weight_gradient([&x, &[]], &h)].concat();
+        assert_eq!(wide.weight_gradient([&x, &[]], &both), parts, "{isa:?}");
+        let [dx, _] = wide.input_gradient(&w, &both);
+        let [da, db] = Conv { inputs: [256, 256], ..wide }.input_gradient(&w, &both);
+        assert_eq!(dx, concat([&da, &db], [256, 256]), "{isa:?}");
+    }
+}
+
 fn up_convs() -> Vec<UpConv> {
     let mut all = Vec::new();
     for isa in Isa::all() {

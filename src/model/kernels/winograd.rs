@@ -3,7 +3,7 @@
 use super::gather::{Finish, depth_blocks};
 use super::isa::Isa;
 use super::lines::{Strides, Transform, transform};
-use super::micro::{Epilogue, Gather, Outer, SLACK, Segment, gather, outer};
+use super::micro::{Epilogue, Gather, Outer, SLACK, Segment, gather, most_vectors, outer};
 use super::outer::Sums;
 use super::pack::{Packed, Stored, panels};
 use super::patch::{Grid, Sources};
@@ -19,6 +19,9 @@ const SIDE: usize = 4;
 const FEWEST_PIXELS: usize = 512;
 /// The most floats of partial sums of a weight gradient.
 const PARTIAL: usize = 1 << 20;
+/// The most floats of transformed weights, or of their gradient, at once: four times the weights themselves would be
+/// the largest memory of a wide network.
+const PART: usize = 5 << 20;
 
 /// The maps of a 3x3 "same" convolution.
 #[derive(Clone, Copy)]
@@ -51,6 +54,13 @@ impl Winograd<'_> {
         Grid { batch: self.batch, height, width, stride: SIDE, window: SIDE + 2, pad: 1 }
     }
 
+    /// Output channels in parts that are computed one after the other.
+    fn parts(&self) -> Vec<Range<usize>> {
+        let panel = self.isa.lanes() * most_vectors(self.isa);
+        let size = (PART / (TILE * self.inputs()) / panel * panel).max(panel);
+        (0..self.outputs).step_by(size).map(|first| first..(first + size).min(self.outputs)).collect()
+    }
+
     /// Rows of tiles in a band: more where channels are many, since all products' weights pass by for each band.
     fn band_rows(&self) -> usize {
         let tiles = (self.inputs() / 2).max(32);
@@ -64,29 +74,32 @@ impl Winograd<'_> {
         finish: &Finish,
         each: impl Fn(&mut [f32]) -> T + Sync,
     ) -> (Vec<f32>, Vec<T>) {
-        let weights = self.weights(stored);
         let zeros = vec![0.0; self.outputs];
-        let Finish { bias, relu, affine } = *finish;
-        let epilogue = Epilogue { bias: bias.unwrap_or(&zeros), relu, affine };
         let rows = self.band_rows();
         let row_len = SIDE * self.width * self.outputs;
         let mut out = pool::take(self.batch * self.height * self.width * self.outputs);
-        let said = out
-            .par_chunks_mut(rows * row_len)
-            .enumerate()
-            .map(|(i, band)| {
-                self.band(i * rows..i * rows + band.len() / row_len, &weights, &epilogue, band);
-                each(band)
-            })
-            .collect();
-        (out, said)
+        let mut said = Vec::new();
+        for part in self.parts() {
+            let weights = self.weights(&stored.part(part.clone()));
+            let epilogue = Epilogue {
+                bias: &finish.bias.unwrap_or(&zeros)[part.clone()],
+                relu: finish.relu,
+                affine: finish.affine.map(|(scale, shift)| (&scale[part.clone()], &shift[part.clone()])),
+            };
+            let bands = out.par_chunks_mut(rows * row_len).enumerate().map(|(i, band)| {
+                self.band(i * rows..i * rows + band.len() / row_len, &part, &weights, &epilogue, band);
+                (part.end == self.outputs).then(|| each(band))
+            });
+            said = bands.collect::<Vec<Option<T>>>();
+        }
+        (out, said.into_iter().flatten().collect())
     }
 
     /// Transformed weights, `[panel][36][inputs][panel's columns]`.
     fn weights(&self, stored: &Stored) -> Scratch {
         let (inputs, lanes) = (self.inputs(), self.isa.lanes());
         let plain = Packed::new(self.isa, 9 * inputs, stored);
-        let mut all = Scratch::new(TILE * inputs * self.outputs);
+        let mut all = Scratch::new(TILE * inputs * stored.columns);
         let mut rest: &mut [f32] = &mut all;
         let mut parts = Vec::new();
         for p in &plain.panels {
@@ -119,8 +132,9 @@ impl Winograd<'_> {
         all
     }
 
-    fn band(&self, band: Range<usize>, weights: &[f32], epilogue: &Epilogue, out: &mut [f32]) {
-        let (width, inputs, outputs) = (self.grid().width, self.inputs(), self.outputs);
+    /// Computes a part of the output channels of a band.
+    fn band(&self, band: Range<usize>, part: &Range<usize>, weights: &[f32], epilogue: &Epilogue, out: &mut [f32]) {
+        let (width, inputs, outputs) = (self.grid().width, self.inputs(), part.len());
         let tiles = band.len() * width;
         let source = self.source_tiles(band);
         let places: Vec<(u32, u32)> = (0..tiles).map(|t| ((t * TILE * inputs) as u32, t as u32)).collect();
@@ -149,11 +163,11 @@ impl Winograd<'_> {
             }
         });
         let from = Strides { row: 6 * tiles * outputs, column: tiles * outputs };
-        let to = Strides { row: self.width * outputs, column: outputs };
-        out.par_chunks_mut(SIDE * self.width * outputs).enumerate().for_each(|(row, out)| {
+        let to = Strides { row: self.width * self.outputs, column: self.outputs };
+        out.par_chunks_mut(SIDE * self.width * self.outputs).enumerate().for_each(|(row, out)| {
             for x in 0..width {
                 let products = &products[(row * width + x) * outputs..];
-                let out = &mut out[x * SIDE * outputs..];
+                let out = &mut out[x * SIDE * self.outputs + part.start..];
                 transform(self.isa, Transform::Output, (products, from), (out, to), outputs, Some(epilogue));
             }
         });
@@ -161,8 +175,19 @@ impl Winograd<'_> {
 
     /// The weights' gradient, in their layout.
     pub fn weight_gradient(&self, gradient: &[f32]) -> Vec<f32> {
-        let (inputs, outputs) = (self.inputs(), self.outputs);
-        let size = TILE * inputs * outputs;
+        let row = 9 * self.inputs();
+        let mut out = pool::take(row * self.outputs);
+        for part in self.parts() {
+            let weights = self.part_gradient(&part, gradient);
+            out[row * part.start..row * part.end].copy_from_slice(&weights);
+            pool::give(weights);
+        }
+        out
+    }
+
+    /// The gradient of the weights of a part of the output channels.
+    fn part_gradient(&self, part: &Range<usize>, gradient: &[f32]) -> Vec<f32> {
+        let size = TILE * self.inputs() * part.len();
         let rows = self.band_rows();
         let grid = self.grid();
         let bands = grid.rows().div_ceil(rows);
@@ -171,43 +196,43 @@ impl Winograd<'_> {
         partial.par_chunks_mut(size).enumerate().for_each(|(i, sums)| {
             sums.fill(0.0);
             for band in bands * i / chunks..bands * (i + 1) / chunks {
-                self.add_band(band * rows..((band + 1) * rows).min(grid.rows()), gradient, sums);
+                self.add_band(band * rows..((band + 1) * rows).min(grid.rows()), part, gradient, sums);
             }
         });
         let (total, others) = partial.split_at_mut(size);
         for other in others.chunks_exact(size) {
             total.iter_mut().zip(other).for_each(|(a, b)| *a += b);
         }
-        self.untransformed(total).into_weights()
+        self.untransformed(total, part.len()).into_weights()
     }
 
-    /// The gradient's tiles of a band, `[tile][36][outputs]`.
-    fn gradient_tiles(&self, band: Range<usize>, gradient: &[f32]) -> Scratch {
-        let (width, outputs) = (self.grid().width, self.outputs);
+    /// The gradient's tiles of a band, `[tile][36][channels of the part]`.
+    fn gradient_tiles(&self, band: Range<usize>, part: &Range<usize>, gradient: &[f32]) -> Scratch {
+        let (width, outputs) = (self.grid().width, part.len());
         let mut all = Scratch::new(band.len() * width * TILE * outputs);
-        let from = Strides { row: self.width * outputs, column: outputs };
+        let from = Strides { row: self.width * self.outputs, column: self.outputs };
         let to = Strides { row: 6 * outputs, column: outputs };
         all.par_chunks_mut(TILE * outputs).enumerate().with_min_len(8).for_each(|(t, tile)| {
             let (row, x) = (band.start + t / width, t % width);
-            let start = (row * SIDE * self.width + x * SIDE) * outputs;
+            let start = (row * SIDE * self.width + x * SIDE) * self.outputs + part.start;
             transform(self.isa, Transform::Gradient, (&gradient[start..], from), (tile, to), outputs, None);
         });
         all
     }
 
     /// Adds a band's products to `sums`, `[panel][36][inputs][panel's columns]`.
-    fn add_band(&self, band: Range<usize>, gradient: &[f32], sums: &mut [f32]) {
-        let (inputs, outputs, lanes) = (self.inputs(), self.outputs, self.isa.lanes());
+    fn add_band(&self, band: Range<usize>, part: &Range<usize>, gradient: &[f32], sums: &mut [f32]) {
+        let (inputs, outputs, lanes) = (self.inputs(), part.len(), self.isa.lanes());
         let tiles = band.len() * self.grid().width;
-        let right = self.gradient_tiles(band.clone(), gradient);
+        let right = self.gradient_tiles(band.clone(), part, gradient);
         let left = self.source_tiles(band);
         let mut tasks = Vec::new();
         let mut rest = sums;
         for p in panels(self.isa, outputs) {
             for e in 0..TILE {
-                let (part, after) = rest.split_at_mut(inputs * p.vectors * lanes);
+                let (sums, after) = rest.split_at_mut(inputs * p.vectors * lanes);
                 rest = after;
-                tasks.push((p, e, part));
+                tasks.push((p, e, sums));
             }
         }
         tasks.into_par_iter().with_min_len(4).for_each(|(p, e, sums)| {
@@ -231,10 +256,10 @@ impl Winograd<'_> {
         });
     }
 
-    fn untransformed(&self, sums: &[f32]) -> Sums {
+    fn untransformed(&self, sums: &[f32], outputs: usize) -> Sums {
         let (inputs, lanes) = (self.inputs(), self.isa.lanes());
-        let panels = panels(self.isa, self.outputs);
-        let mut data = Scratch::new(9 * inputs * self.outputs);
+        let panels = panels(self.isa, outputs);
+        let mut data = Scratch::new(9 * inputs * outputs);
         let mut rest: &mut [f32] = &mut data;
         let mut parts = Vec::new();
         for p in &panels {
@@ -248,6 +273,6 @@ impl Winograd<'_> {
             let sums = &sums[p.first * TILE * inputs..][..TILE * len];
             transform(self.isa, Transform::WeightGradient, (sums, from), (part, to), len, None);
         });
-        Sums::of_window(self.isa, data, panels, inputs, self.outputs)
+        Sums::of_window(self.isa, data, panels, inputs, outputs)
     }
 }
