@@ -70,6 +70,13 @@ pub fn load<B: Backend, M: Module<B>>(module: M, arrays: &Arrays) -> Result<M, W
     if loader.problems.is_empty() { Ok(module) } else { Err(WeightsError::Misfit(loader.problems)) }
 }
 
+/// A tensor's values as 32-bit floats, last axis fastest.
+pub fn floats<B: Backend, const D: usize>(x: Tensor<B, D>) -> Vec<f32> {
+    let data = x.into_data().convert::<f32>();
+    // Burn's own iterator takes a virtual call a value.
+    data.to_vec().unwrap_or_else(|_| data.iter().collect())
+}
+
 /// A safetensors file.
 ///
 /// # Errors
@@ -137,8 +144,7 @@ impl<B: Backend> ModuleVisitor<B> for Collector {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        let data = param.val().into_data().convert::<f32>();
-        let array = Array { shape: data.shape.to_vec(), values: data.iter().collect() };
+        let array = Array { shape: param.shape().to_vec(), values: floats(param.val()) };
         self.arrays.insert(self.path.join("."), array);
     }
 }

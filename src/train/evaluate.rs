@@ -7,7 +7,7 @@ use super::{crop, samples::Task};
 use crate::{
     loss::{Loss, softmax},
     metrics::{ImageFigures, figures_of},
-    model::{ConvOps, UNet},
+    model::{ConvOps, UNet, weights::floats},
 };
 
 /// Figures of the images `indices`, in their order.
@@ -56,7 +56,7 @@ pub fn probabilities<B: ConvOps>(
         }
         let values = TensorData::new(values, [views.len(), channels, window[0], window[1]]);
         let logits = model.forward_evaluate(Tensor::from_data(values, device));
-        let mut logits: Vec<f32> = logits.into_data().convert::<f32>().iter().collect();
+        let mut logits = floats(logits);
         let parts = logits.par_chunks_mut(classes * window[0] * window[1]);
         parts.for_each(|logits| softmax(logits, classes));
         for (part, (index, first)) in logits.chunks(classes * window[0] * window[1]).zip(views) {

@@ -14,7 +14,7 @@ use crate::{
     model::{
         ConvOps,
         ops::AdamStep,
-        weights::{Array, Arrays},
+        weights::{Array, Arrays, floats},
     },
 };
 
@@ -68,8 +68,7 @@ impl<B: ConvOps> Optimizer<B> {
         arrays.insert("steps".into(), Array { shape: vec![2], values: steps });
         for (name, moments) in &self.moments {
             for (prefix, moment) in ["first", "second"].iter().zip(moments) {
-                let data = tensor::<B, 1>(moment.clone()).into_data();
-                let values: Vec<f32> = data.iter().collect();
+                let values = floats(tensor::<B, 1>(moment.clone()));
                 arrays.insert(format!("{prefix}/{name}"), Array { shape: vec![values.len()], values });
             }
         }
