@@ -28,11 +28,20 @@ pub struct Network<A: AutodiffBackend> {
     pub optimizer: Optimizer<A::InnerBackend>,
 }
 
+/// The time of an epoch's steps.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent {
+    /// Seconds of all steps.
+    pub train_seconds: f64,
+    /// Seconds of those in which a step waited for its batch.
+    pub wait_seconds: f64,
+}
+
 /// A trained epoch.
 pub struct Trained<A: AutodiffBackend> {
     pub network: Network<A>,
-    /// Seconds of the steps.
-    pub timing: f64,
+    /// The time it took.
+    pub spent: Spent,
     /// Rate of the last step.
     pub learning_rate: f64,
 }
@@ -67,11 +76,15 @@ where
         let config = &self.task.config.train;
         let steps = loader::steps(&self.task);
         let started = Instant::now();
+        let mut waited = Duration::ZERO;
         let mut said: Option<Instant> = None;
         let mut rate = learning_rate(0, steps);
         let mut waiting = Gradients::<A::InnerBackend>::new();
         let mut count = 0;
-        for (step, batch) in batches.into_iter().enumerate() {
+        for step in 0..steps {
+            let asked = Instant::now();
+            let Ok(batch) = batches.recv() else { break };
+            waited += asked.elapsed();
             rate = learning_rate(step, steps);
             let (loss, found) = self.backward(&mut network.model, batch, epoch, step)?;
             waiting = if count == 0 { found } else { super::optimizer::sum::<A::InnerBackend>(waiting, found) };
@@ -89,7 +102,8 @@ where
                 return Ok(None);
             }
         }
-        Ok(Some(Trained { network, timing: started.elapsed().as_secs_f64(), learning_rate: rate }))
+        let spent = Spent { train_seconds: started.elapsed().as_secs_f64(), wait_seconds: waited.as_secs_f64() };
+        Ok(Some(Trained { network, spent, learning_rate: rate }))
     }
 
     /// The batch's loss and the gradients of the parameters.

@@ -104,7 +104,7 @@ where
                 return Ok(Outcome::Stopped);
             };
             network = trained.network;
-            self.record(&network, &mut history, &mut state, trained.timing, trained.learning_rate, say)?;
+            self.record(&network, &mut history, &mut state, trained.spent, trained.learning_rate, say)?;
         }
         self.finish(&state)?;
         state.state = RunState::Completed;

@@ -5,7 +5,13 @@ use std::{fs, time::Instant};
 
 use burn::{module::AutodiffModule, tensor::backend::AutodiffBackend};
 
-use super::{Say, Training, best, checkpoint, epoch::Network, evaluate::evaluate, resume::History, stops, storage};
+use super::{
+    Say, Training, best, checkpoint,
+    epoch::{Network, Spent},
+    evaluate::evaluate,
+    resume::History,
+    stops, storage,
+};
 use crate::{
     domain::{EpochRecord, Failure, Split, StateRecord, TimingRow},
     loss::LossOps,
@@ -26,15 +32,17 @@ where
         network: &Network<A>,
         history: &mut History,
         state: &mut StateRecord,
-        train_seconds: f64,
+        spent: Spent,
         learning_rate: f64,
         say: &mut Say<'_>,
     ) -> Result<(), Failure> {
         let epoch = state.epoch + 1;
         let mut record = self.figures(network, epoch, learning_rate);
         record.timing.attempt = state.attempts;
-        record.timing.train_seconds = train_seconds;
-        record.timing.images_per_second = self.task.images_of(Split::Train).len() as f64 / train_seconds.max(1e-9);
+        record.timing.train_seconds = spent.train_seconds;
+        record.timing.wait_seconds = spent.wait_seconds;
+        let images = self.task.images_of(Split::Train).len() as f64;
+        record.timing.images_per_second = images / spent.train_seconds.max(1e-9);
         history.extend(record.splits.iter().cloned());
         let monitor = self.task.config.monitor;
         let found = best(&history.values(monitor), monitor.direction());
@@ -84,6 +92,7 @@ where
                 eval_seconds: 0.0,
                 images_per_second: 0.0,
                 peak_memory_mib: 0.0,
+                wait_seconds: 0.0,
             },
         };
         for split in [Split::Train, Split::Val] {
