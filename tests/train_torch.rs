@@ -216,16 +216,32 @@ fn scores_agree_with_a_numpy_transcription_of_the_keras_code() {
     );
 }
 
-/// Logits, gradients, the losses of ten steps and the evaluated network.
-fn whole_network(model: &ModelConfig, train: &TrainConfig, kind: LossKind, options: &[String]) {
-    let device = Default::default();
-    let mut network = UNet::<A>::new(model, 1, 4, 3, &device);
-    let target = labels([4, 32, 32]);
-    let images = random("images", &[4, 1, 32, 32]);
+/// A network, with images and labels, for both sides.
+fn beginning(model: &ModelConfig) -> (UNet<A>, Arrays) {
+    let network = UNet::<A>::new(model, 1, 4, 3, &Default::default());
     let mut input = weights::collect(&network).unwrap();
-    input.insert("images".into(), images.clone());
-    input.insert("labels".into(), label_array(&target));
-    let Some(expected) = reference("unet", &input, options) else { return };
+    input.insert("images".into(), random("images", &[4, 1, 32, 32]));
+    input.insert("labels".into(), label_array(&labels([4, 32, 32])));
+    (network, input)
+}
+
+/// The largest relative difference between losses of the same steps.
+fn parting(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs() / b.abs()).fold(0.0, f32::max)
+}
+
+/// Holds logits, gradients, the losses of ten steps (to `tolerance`) and the evaluated network; gives the losses.
+fn whole_network(
+    model: &ModelConfig,
+    train: &TrainConfig,
+    kind: LossKind,
+    options: &[String],
+    tolerance: f32,
+) -> Option<Vec<f32>> {
+    let device = Default::default();
+    let (mut network, input) = beginning(model);
+    let (target, images) = (labels([4, 32, 32]), &input["images"]);
+    let expected = reference("unet", &input, options)?;
     let loss = Loss::new(&LossConfig { kind, ..LossConfig::default() }, &[1; 4]);
     let mut optimizer = Optimizer::new(train);
     let data = || TensorData::new(images.values.clone(), images.shape.clone());
@@ -247,30 +263,51 @@ fn whole_network(model: &ModelConfig, train: &TrainConfig, kind: LossKind, optio
         }
         network = optimizer.step::<A, _>(network, found, train.learning_rate);
     }
-    for (step, (found, expected)) in losses.iter().zip(&expected["losses"].values).enumerate() {
-        assert!(
-            (found - expected).abs() < 1e-4 * expected.abs(),
-            "{options:?} step {step}: {found} against {expected}"
-        );
-    }
+    let wanted = &expected["losses"].values;
+    assert!(parting(&losses, wanted) < tolerance, "{options:?}: {losses:?} against {wanted:?}");
     let evaluated = network.valid().forward_evaluate(Tensor::from_data(data(), &device));
-    close("evaluated", &array(evaluated), &expected["evaluated"], 1e-2);
+    close("evaluated", &array(evaluated), &expected["evaluated"], 100.0 * tolerance);
+    Some(losses)
+}
+
+fn options(kind: &str, optimizer: &str, rate: &str) -> Vec<String> {
+    vec![format!("kind={kind}"), format!("optimizer={optimizer}"), format!("rate={rate}")]
+}
+
+fn rate(optimizer: Rule, learning_rate: f64) -> TrainConfig {
+    TrainConfig { optimizer, learning_rate, ..TrainConfig::default() }
 }
 
 #[test]
 fn ten_steps_of_the_whole_network_agree_with_pytorch() {
     let base = ModelConfig { depth: 4, base_width: 8, dropout: 0.0, ..ModelConfig::default() };
-    let rate = |optimizer, learning_rate| TrainConfig { optimizer, learning_rate, ..TrainConfig::default() };
-    let options = |kind: &str, optimizer: &str, rate: &str| {
-        vec![format!("kind={kind}"), format!("optimizer={optimizer}"), format!("rate={rate}")]
-    };
-    whole_network(&base, &rate(Rule::Adam, 1e-4), LossKind::DiceCe, &options("dice_ce", "adam", "1e-4"));
+    whole_network(&base, &rate(Rule::Adam, 1e-4), LossKind::DiceCe, &options("dice_ce", "adam", "1e-4"), 1e-4);
     let keras = ModelConfig { head: Head::Keras, ..base.clone() };
-    whole_network(&keras, &rate(Rule::Adam, 1e-4), LossKind::Dice, &options("dice", "adam", "1e-4"));
+    whole_network(&keras, &rate(Rule::Adam, 1e-4), LossKind::Dice, &options("dice", "adam", "1e-4"), 1e-4);
     let decayed = TrainConfig { weight_decay: 0.01, ..rate(Rule::Adamw, 1e-4) };
-    whole_network(&base, &decayed, LossKind::DiceMacro, &options("dice_macro", "adamw", "1e-4"));
+    whole_network(&base, &decayed, LossKind::DiceMacro, &options("dice_macro", "adamw", "1e-4"), 1e-4);
     let mut clipped = options("ce", "sgd", "1e-3");
     clipped.push("clip=0.5".into());
     let sgd = TrainConfig { weight_decay: 0.01, gradient_clip: 0.5, ..rate(Rule::Sgd, 1e-3) };
-    whole_network(&base, &sgd, LossKind::Ce, &clipped);
+    whole_network(&base, &sgd, LossKind::Ce, &clipped, 1e-4);
+}
+
+/// Adam divides each gradient by its own size, so that the rounding of gradients near zero moves weights as far as
+/// true gradients do. At higher rates no two orders of summing agree to 1e-4 for ten steps: PyTorch in single and in
+/// double precision do not either. Ours must be as close to double precision as PyTorch's single precision can be.
+#[test]
+fn at_a_high_rate_rounding_parts_us_from_double_precision_as_it_parts_pytorch() {
+    let base = ModelConfig { depth: 4, base_width: 8, dropout: 0.0, ..ModelConfig::default() };
+    let mut options = options("dice_ce", "adam", "1e-3");
+    let Some(ours) = whole_network(&base, &rate(Rule::Adam, 1e-3), LossKind::DiceCe, &options, 5e-3) else { return };
+    let (_, input) = beginning(&base);
+    let Some(single) = reference("unet", &input, &options) else { return };
+    options.push("double=1".into());
+    let Some(double) = reference("unet", &input, &options) else { return };
+    let (single, double) = (&single["losses"].values, &double["losses"].values);
+    let of = |losses: &[f32]| [parting(&losses[..4], &double[..4]), parting(losses, double)];
+    let ([ours_early, ours], [theirs_early, theirs]) = (of(&ours), of(single));
+    eprintln!("parted from double precision: ours {ours_early:e}, then {ours:e}; PyTorch {theirs_early:e}, {theirs:e}");
+    assert!(ours_early < 2e-5 && theirs_early < 2e-5);
+    assert!(ours < 5e-3 && theirs < 5e-3);
 }

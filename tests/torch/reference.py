@@ -69,8 +69,8 @@ def unet(x, p):
 def loss(logits, labels, kind, weights, gamma=2.0, alpha=0.3, beta=0.7):
     classes = logits.shape[1]
     p = torch.softmax(logits, 1)
-    counted = (labels != IGNORED).unsqueeze(1).float()
-    t = F.one_hot(torch.where(labels == IGNORED, 0, labels), classes).permute(0, 3, 1, 2).float() * counted
+    counted = (labels != IGNORED).unsqueeze(1).to(logits.dtype)
+    t = F.one_hot(torch.where(labels == IGNORED, 0, labels), classes).permute(0, 3, 1, 2) * counted
     p = p * counted
     w = weights.view(1, -1, 1, 1)
     if kind == "dice":
@@ -115,6 +115,8 @@ def main():
     tensors = load_file(read)
     labels = tensors.pop("labels", torch.zeros(0)).long()
     weights = tensors.pop("class_weights", torch.ones(4))
+    if "double" in options:
+        tensors, weights = {name: v.double() for name, v in tensors.items()}, weights.double()
     if mode == "scores":
         out = {"scores": torch.from_numpy(scores(tensors["logits"].double().numpy(), labels.numpy()).astype(np.float32))}
         save_file(out, write)
@@ -135,7 +137,7 @@ def main():
         out = {"y": value.detach().view(1), **gradients_of(value, leaves)}
     elif mode == "unet":
         out = train(tensors, leaves, labels, weights, options)
-    save_file({name: value.contiguous() for name, value in out.items()}, write)
+    save_file({name: value.float().contiguous() for name, value in out.items()}, write)
 
 
 def train(tensors, leaves, labels, weights, options):
