@@ -10,8 +10,13 @@ use serde_json::Value as Json;
 use toml::Value;
 
 use crate::{
+<<<<<<< HEAD
     domain::{Canonical, ClassWeights, RunConfig, axis_text},
     spec::{Problem, Problems, SweepSpec, schema},
+=======
+    domain::{Contradiction, DeviceRequest, RunConfig, axis_text},
+    spec::{Order, Problem, Problems, SweepSpec, schema},
+>>>>>>> c62248a (wip)
 };
 use picks::Axes;
 use sections::Sections;
@@ -82,10 +87,10 @@ fn repeats(values: &[Value]) -> bool {
     values.iter().enumerate().any(|(i, value)| values[..i].contains(value))
 }
 
-/// Combinations that are valid one by one and impossible together, each named once.
+/// Settings that are valid one by one and impossible together, each named once.
 fn settings_that_cannot_be(spec: &SweepSpec, cells: &[Cell]) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
-    for (key, message, help) in cells.iter().flat_map(|cell| contradictions(&cell.config)) {
+    for Contradiction { key, message, help } in cells.iter().flat_map(|cell| contradictions(spec, &cell.config)) {
         if !problems.iter().any(|problem| problem.message == message) {
             problems.push(spec.problem_at(key, message, help));
         }
@@ -93,31 +98,10 @@ fn settings_that_cannot_be(spec: &SweepSpec, cells: &[Cell]) -> Vec<Problem> {
     problems
 }
 
-fn contradictions(config: &RunConfig) -> Vec<(&'static str, String, String)> {
-    let mut found = Vec::new();
-    let step = 1usize << (config.model.depth - 1);
-    let [height, width] = config.data.input_size.0;
-    if height % step != 0 || width % step != 0 {
-        let near = |side: usize| (side + step / 2) / step * step;
-        let help = format!("try {} × {}, or a smaller model.depth", near(height).max(step), near(width).max(step));
-        let message = format!(
-            "input_size {height} × {width} is not a multiple of {step}, which model.depth {} halves it by",
-            config.model.depth
-        );
-        found.push(("data.input_size", message, help));
-    }
-    let fractions = config.split.fractions;
-    let sum = fractions.train + fractions.val + fractions.test;
-    if (sum - 1.0).abs() > 1e-9 || fractions.train <= 0.0 || fractions.val <= 0.0 {
-        let message = format!("split.fractions are {}, {} and {}", fractions.train, fractions.val, fractions.test);
-        found.push(("split.fractions", message, "train and val must be above 0, and all three must sum to 1".into()));
-    }
-    let classes = config.data.classes.len();
-    let ClassWeights::Given(weights) = &config.loss.class_weights else { return found };
-    let weights = weights.len();
-    if weights != 0 && weights != classes && config.data.keep.is_empty() {
-        let message = format!("loss.class_weights has {weights} weights for {classes} classes");
-        found.push(("loss.class_weights", message, "give one weight a class, in the order of data.classes".into()));
-    }
+fn contradictions(spec: &SweepSpec, config: &RunConfig) -> Vec<Contradiction> {
+    // Which classes stay, `keep` decides with the masks at hand.
+    let classes = config.data.keep.is_empty().then_some(config.data.classes.len());
+    let mut found = config.contradictions(classes);
+    found.extend(config.wrong_precision(spec.schedule.devices != DeviceRequest::Cpu));
     found
 }

@@ -11,10 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::train::{Outcome, Say};
 use crate::{
     data::{Cache, DataErrors, Dataset, Prepared, assign},
-    domain::{
-        ClassWeights, Failure, FailureKind, InputMode, ModelConfig, Process, RunConfig, RunState, Split, SplitRow,
-        StateRecord,
-    },
+    domain::{Failure, FailureKind, InputMode, Process, RunConfig, RunState, Split, SplitRow, StateRecord},
     loss::LossOps,
     model::{ConvOps, Freeze},
     protocol::Message,
@@ -85,7 +82,7 @@ pub fn run(
         .map_err(|e| Failure::new(FailureKind::Spawn, format!("failed to start {threads} threads: {e}")))?;
     let outcome = note_environment(run, state.attempts, device, threads).map_err(storage).and_then(|()| {
         pool.install(|| match device {
-            Device::Cpu => train::<Autodiff<Flex>>(run, &state, &Default::default(), stop, say),
+            Device::Cpu => train::<Autodiff<Flex>>(run, device, &state, stop, say),
             Device::Cuda => train_on_cuda(run, &state, stop, say),
         })
     });
@@ -102,7 +99,7 @@ pub fn run(
 #[cfg(feature = "cuda")]
 fn train_on_cuda(run: &RunDir, state: &StateRecord, stop: &AtomicBool, say: &mut Say<'_>) -> Result<Outcome, Failure> {
     crate::model::cuda::check().map_err(|reason| Failure::new(FailureKind::Spawn, reason))?;
-    train::<Autodiff<burn::backend::Cuda>>(run, state, &Default::default(), stop, say)
+    train::<Autodiff<burn::backend::Cuda>>(run, Device::Cuda, state, stop, say)
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -114,8 +111,8 @@ fn train_on_cuda(_: &RunDir, _: &StateRecord, _: &AtomicBool, _: &mut Say<'_>) -
 
 fn train<A>(
     run: &RunDir,
+    device: Device,
     state: &StateRecord,
-    device: &A::Device,
     stop: &AtomicBool,
     say: &mut Say<'_>,
 ) -> Result<Outcome, Failure>
@@ -129,8 +126,13 @@ where
     let dataset = cache.as_ref().map_or_else(|| Dataset::open(&config.data), |cache| cache.open(&config.data));
     let dataset = dataset.map_err(bad_data)?;
     let splits = assign(&dataset, &config.split).map_err(bad_data)?;
+<<<<<<< HEAD
     write_rows(&run.split_csv(), &split_rows(&dataset, &splits)).map_err(storage)?;
     check(&config, &dataset, &splits)?;
+=======
+    write_split(run, &dataset, &splits).map_err(storage)?;
+    check(&config, device, &dataset, &splits)?;
+>>>>>>> c62248a (wip)
     let prepared = match cache {
         // The cache holds arrays of one size.
         Some(cache) if config.data.input_mode == InputMode::Resize => cache.load(&dataset, &config.data, &splits),
@@ -148,35 +150,20 @@ where
         splits: &splits,
         classes: dataset.classes(),
     };
-    Training::<A>::new(run, task, device, stop).run(state.clone(), say)
+    Training::<A>::new(run, task, &A::Device::default(), stop).run(state.clone(), say)
 }
 
 /// Refuses what cannot be trained, every reason at once.
-fn check(config: &RunConfig, dataset: &Dataset, splits: &[Split]) -> Result<(), Failure> {
+fn check(config: &RunConfig, device: Device, dataset: &Dataset, splits: &[Split]) -> Result<(), Failure> {
     let mut problems = Vec::new();
     for split in [Split::Train, Split::Val] {
         if !splits.contains(&split) {
             problems.push(format!("the {split} split has no images; raise split.fractions.{split}"));
         }
     }
-    let ModelConfig { depth, .. } = config.model;
-    let [height, width] = config.data.input_size.0;
-    let unit = 1usize << (depth - 1).min(31);
-    if height == 0 || width == 0 || height % unit != 0 || width % unit != 0 {
-        problems.push(format!(
-            "data.input_size {height} x {width} cannot be halved {} times; make both sides multiples of {unit} or \
-             lower model.depth",
-            depth - 1
-        ));
-    }
-    let classes = dataset.classes().len();
-    if let ClassWeights::Given(weights) = &config.loss.class_weights
-        && !weights.is_empty()
-        && weights.len() != classes
-    {
-        let count = weights.len();
-        problems.push(format!("loss.class_weights has {count} weights for {classes} classes; give one a class"));
-    }
+    let mut contradictions = config.contradictions(Some(dataset.classes().len()));
+    contradictions.extend(config.wrong_precision(device == Device::Cuda));
+    problems.extend(contradictions.into_iter().map(|found| format!("{}; {}", found.message, found.help)));
     problems.extend(Freeze::new(&config.model).err());
     if problems.is_empty() { Ok(()) } else { Err(Failure::new(FailureKind::BadConfig, problems.join("; "))) }
 }

@@ -5,7 +5,11 @@ use std::{collections::HashSet, path::Path};
 
 use serde_json::json;
 use sweepscope::{
+<<<<<<< HEAD
     domain::{RunConfig, RunId},
+=======
+    domain::{Precision, RunConfig},
+>>>>>>> c62248a (wip)
     grid::{self, Cell},
     spec::{Problems, SweepSpec, schema},
 };
@@ -192,6 +196,15 @@ fn combinations_that_cannot_be_trained_are_named() {
     assert!(shown.contains("try 96 × 96"), "{shown}");
     assert!(shown.contains("sum to 1"), "{shown}");
     assert_eq!(problems.0.len(), 2, "{shown}");
+}
+
+#[test]
+fn half_precision_is_refused_where_the_file_says_that_runs_go_to_the_cpu() {
+    let text = format!("{DATA}[grid]\n\"train.precision\" = [\"f32\", \"bf16\"]\n[schedule]\ndevices = \"cpu\"\n");
+    let shown = read(&text, &[]).unwrap_err().to_string();
+    assert!(shown.contains("needs a GPU") && shown.contains("train.precision"), "{shown}");
+    let (_, cells) = read(&text, &["schedule.devices=cuda"]).unwrap();
+    assert_eq!(cells[1].config.train.precision, Precision::Bf16);
 }
 
 #[test]

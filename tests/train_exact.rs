@@ -11,8 +11,8 @@ use std::{
 use sweepscope::{
     data::synth,
     domain::{
-        ClassRow, ClassSpec, ClassWeights, EarlyStopping, FailureKind, Fractions, InputMode, InputSize, RunConfig,
-        RunId, RunState, Split, SplitStrategy,
+        ClassRow, ClassSpec, ClassWeights, EarlyStopping, FailureKind, Fractions, InputMode, InputSize, Precision,
+        RunConfig, RunId, RunState, Split, SplitStrategy,
     },
     model::weights,
     protocol::Message,
@@ -225,10 +225,13 @@ fn what_cannot_be_trained_is_refused_with_every_reason() {
     config.model.depth = 5;
     config.data.input_size = InputSize([40, 32]);
     config.loss.class_weights = ClassWeights::Given(vec![1.0, 2.0]);
+    config.train.precision = Precision::Bf16;
     let refused = prepare(&folder.path().join("refused"), &config);
     let failure = worker::run(&refused, Device::Cpu, 1, &AtomicBool::new(false), &mut |_: &Message| ()).unwrap_err();
     assert_eq!(failure.kind, FailureKind::BadConfig);
-    assert!(failure.message.contains("multiples of 16") && failure.message.contains("2 weights for 5 classes"));
+    for reason in ["not a multiple of 16", "2 weights for 5 classes", "needs a GPU"] {
+        assert!(failure.message.contains(reason), "{failure}");
+    }
     assert_eq!(refused.read_state().unwrap().failure, Some(failure));
 }
 

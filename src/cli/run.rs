@@ -20,11 +20,12 @@ use super::{
 };
 use crate::{
     data::Cache,
-    devices,
+    devices::{self, DeviceKind},
     domain::DeviceRequest,
     plan::{Action, Plan},
     report,
     scheduler::{self, Options, Summary},
+    spec::Problems,
     store,
 };
 
@@ -90,7 +91,12 @@ pub fn run(loaded: &Loaded, flags: &Schedule) -> Result<ExitCode, Refusal> {
     if plan.pending().next().is_none() {
         return nothing_to_do(plan);
     }
+<<<<<<< HEAD
     let dataset = loading::check_data(plan, Cache::standard().as_ref())?;
+=======
+    loading::check_data(plan, Cache::standard().as_ref())?;
+    let options = options(loaded, flags)?;
+>>>>>>> c62248a (wip)
     let sweep = &plan.sweep;
     store::create_dir(sweep.root())?;
     let lock = store::SweepLock::acquire(sweep)?;
@@ -102,7 +108,6 @@ pub fn run(loaded: &Loaded, flags: &Schedule) -> Result<ExitCode, Refusal> {
     store::write_text(&sweep.sweep_toml(), &loaded.spec.resolved)?;
     console::note(&plan::summary(plan));
 
-    let options = options(loaded, flags)?;
     let started = Instant::now();
     let mut progress = Progress::new(plan);
     let summary = scheduler::run(sweep, &lock, &jobs::of(plan)?, &options, &mut progress)?;
@@ -152,6 +157,10 @@ fn options(loaded: &Loaded, flags: &Schedule) -> Result<Options, Refusal> {
     let inventory = devices::find(&schedule.devices, jobs::can_use_gpus(&loaded.plan))?;
     for note in &inventory.notes {
         console::note(note);
+    }
+    let on_gpu = inventory.devices.iter().all(|device| device.kind == DeviceKind::Cuda);
+    if let Some(wrong) = loaded.plan.pending().find_map(|entry| entry.config.wrong_precision(on_gpu)) {
+        return Err(Problems::from(loaded.spec.problem_at(wrong.key, wrong.message, wrong.help)).into());
     }
     let slots = devices::slots(&inventory, &schedule, flags.jobs, loaded.plan.pending().count());
     let contest = jobs::contest(&loaded.plan, schedule.early_end.as_ref());

@@ -19,8 +19,10 @@ macro_rules! choice {
     };
 }
 
+mod contradiction;
 mod data;
 
+pub use contradiction::Contradiction;
 pub use data::*;
 
 /// Everything that decides what a run computes. Two runs with equal settings and equal data are the same run.
@@ -234,10 +236,15 @@ pub struct TrainConfig {
     pub plateau_patience: usize,
     /// Epochs between checkpoints.
     pub checkpoint_every: usize,
+<<<<<<< HEAD
     /// Epochs whose number this divides keep their checkpoint, beside the last and the best. Not part of a
     /// run's identity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_epochs: Option<usize>,
+=======
+    /// What convolutions compute with; weights, norms and losses are 32-bit in any case.
+    pub precision: Precision,
+>>>>>>> c62248a (wip)
     /// When to end before `epochs`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
@@ -260,7 +267,11 @@ impl Default for TrainConfig {
             plateau_factor: 0.1,
             plateau_patience: 10,
             checkpoint_every: 1,
+<<<<<<< HEAD
             keep_epochs: None,
+=======
+            precision: Precision::F32,
+>>>>>>> c62248a (wip)
             early_stopping: None,
         }
     }
@@ -275,6 +286,15 @@ choice! {
         Adamw,
         /// Stochastic gradient descent with momentum.
         Sgd,
+    }
+}
+choice! {
+    /// What convolutions compute with.
+    Precision {
+        /// 32-bit floats.
+        #[default] F32,
+        /// bfloat16, which GPUs multiply faster: 8 bits of precision and the range of 32-bit floats. GPUs alone.
+        Bf16,
     }
 }
 choice! {

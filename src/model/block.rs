@@ -1,12 +1,12 @@
 //! "Same" convolution, ReLU and norm: the network's one building block.
 
-use burn::{module::Param, prelude::*};
+use burn::{module::Param, prelude::*, tensor::FloatDType};
 
 use super::{
     initial::Initial,
     ops::{BlockWeights, ConvOps, EPSILON, Source},
 };
-use crate::domain::Norm;
+use crate::domain::{Norm, Precision};
 
 /// Convolution, ReLU, norm.
 #[derive(Module, Debug)]
@@ -18,6 +18,7 @@ pub struct ConvBlock<B: Backend> {
     running_mean: Option<Param<Tensor<B, 1>>>,
     running_variance: Option<Param<Tensor<B, 1>>>,
     frozen: bool,
+    half: bool,
 }
 
 /// Groups that group norm makes of `channels`: 8, or the most that divides them alike.
@@ -38,7 +39,13 @@ impl<B: ConvOps> ConvBlock<B> {
             running_mean,
             running_variance,
             frozen: false,
+            half: false,
         }
+    }
+
+    /// Convolves with this precision from now on. The weights stay in 32 bits; they are rounded at each use.
+    pub fn set_precision(&mut self, precision: Precision) {
+        self.half = precision == Precision::Bf16;
     }
 
     /// Keeps the weights and statistics as they are from now on.
@@ -79,6 +86,7 @@ impl<B: ConvOps> ConvBlock<B> {
             gamma: self.gamma.val(),
             beta: self.beta.val(),
         };
+        let weights = if self.half { weights.rounded(FloatDType::BF16) } else { weights };
         if !self.frozen {
             return weights;
         }

@@ -10,7 +10,7 @@ use super::{
     initial::Initial,
     ops::{ConvOps, Source},
 };
-use crate::domain::{Head, ModelConfig};
+use crate::domain::{Head, ModelConfig, Precision};
 
 /// The network. Level 0 is the widest in space; each level below has half its side and twice its channels.
 #[derive(Module, Debug)]
@@ -84,6 +84,18 @@ impl<B: ConvOps> UNet<B> {
             .filter(|(_, frozen)| *frozen)
             .map(|(name, _)| name.as_str())
             .collect();
+        let is_frozen = |(name, _): &(String, _)| frozen.contains(&name.as_str());
+        self.blocks().into_iter().filter(is_frozen).for_each(|(_, block)| block.freeze());
+        self.head.frozen = frozen.contains(&"head");
+    }
+
+    /// Convolves with this precision from now on; the head stays in 32 bits.
+    pub fn set_precision(&mut self, precision: Precision) {
+        self.blocks().into_iter().for_each(|(_, block)| block.set_precision(precision));
+    }
+
+    /// Every block by its name among [`layer_names`].
+    fn blocks(&mut self) -> Vec<(String, &mut ConvBlock<B>)> {
         let mut blocks: Vec<(String, &mut ConvBlock<B>)> = Vec::new();
         for (level, double) in self.encoder.iter_mut().enumerate() {
             blocks.extend(double.blocks().map(|(name, block)| (format!("encoder.{level}.{name}"), block)));
@@ -93,8 +105,7 @@ impl<B: ConvOps> UNet<B> {
             blocks.extend(up.join.blocks().map(|(name, block)| (format!("decoder.{step}.join.{name}"), block)));
         }
         blocks.extend(self.keras.as_mut().map(|block| ("keras".to_owned(), block)));
-        blocks.into_iter().filter(|(name, _)| frozen.contains(&name.as_str())).for_each(|(_, block)| block.freeze());
-        self.head.frozen = frozen.contains(&"head");
+        blocks
     }
 
     /// Logits [batch, classes, height, width] of images [batch, channels, height, width] in training: batch norm by

@@ -70,6 +70,7 @@ where
         }
         let rule = Freeze::new(&config.model).map_err(|e| Failure::new(FailureKind::BadConfig, e))?;
         model.freeze(&rule, &config.model);
+        model.set_precision(config.train.precision);
         Ok(Network { model, optimizer: Optimizer::new(&config.train) })
     }
 

@@ -3,7 +3,7 @@
 //! A feature map between [`ConvOps::enter`] and [`ConvOps::head`] is the backend's own affair: its axes may lie in
 //! any order, and only the batch comes first for certain. Provided methods compose stock burn operations, which
 //! every backend differentiates by itself; the CPU backend (`flex`) calls `kernels` and knows their gradients
-//! (`autodiff`).
+//! (`autodiff`). Those kernels know 32-bit floats alone; half precision is for the stock operations.
 
 mod autodiff;
 mod flex;
@@ -12,7 +12,7 @@ pub mod stock;
 #[cfg(test)]
 mod tests;
 
-use burn::prelude::*;
+use burn::{prelude::*, tensor::FloatDType};
 
 /// What a convolution block reads.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub enum Source<B: Backend> {
 /// The parameters of a block of "same" convolution, ReLU and batch norm.
 #[derive(Clone, Debug)]
 pub struct BlockWeights<B: Backend> {
-    /// Convolution weights [out, in, k, k].
+    /// Convolution weights [out, in, k, k]; the convolution computes in their type of float.
     pub weight: Tensor<B, 4>,
     /// Convolution bias [out].
     pub bias: Tensor<B, 1>,
@@ -36,6 +36,13 @@ pub struct BlockWeights<B: Backend> {
     pub gamma: Tensor<B, 1>,
     /// Shift after normalisation [out]; when folded, the whole shift.
     pub beta: Tensor<B, 1>,
+}
+
+impl<B: Backend> BlockWeights<B> {
+    /// The convolution's weights in another type of float; gradients come back in the old one.
+    pub fn rounded(self, dtype: FloatDType) -> Self {
+        Self { weight: self.weight.cast(dtype), ..self }
+    }
 }
 
 /// What a block in training gives.

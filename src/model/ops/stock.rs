@@ -4,9 +4,10 @@
 use burn::{
     prelude::*,
     tensor::{
+        FloatDType,
         activation::relu,
         module::{conv2d, interpolate, max_pool2d},
-        ops::{InterpolateMode, InterpolateOptions, PaddedConvOptions},
+        ops::{ConvOptions, InterpolateMode, InterpolateOptions, PadMode},
     },
 };
 
@@ -14,7 +15,7 @@ use super::{AdamStep, BlockOutput, BlockWeights, EPSILON, Source};
 
 /// See [`super::ConvOps::block`].
 pub fn block<B: Backend>(source: Source<B>, weights: BlockWeights<B>) -> BlockOutput<B> {
-    let y = relu(convolve(read(source), weights.weight, weights.bias));
+    let y = rectified(source, weights.weight, weights.bias);
     let channels = y.dims()[1];
     let mean = channel_means(y.clone());
     let centred = y - mean.clone();
@@ -26,14 +27,14 @@ pub fn block<B: Backend>(source: Source<B>, weights: BlockWeights<B>) -> BlockOu
 
 /// See [`super::ConvOps::block_folded`].
 pub fn block_folded<B: Backend>(source: Source<B>, weights: BlockWeights<B>) -> Tensor<B, 4> {
-    let y = relu(convolve(read(source), weights.weight, weights.bias));
+    let y = rectified(source, weights.weight, weights.bias);
     let channels = y.dims()[1];
     y * weights.gamma.reshape([1, channels, 1, 1]) + weights.beta.reshape([1, channels, 1, 1])
 }
 
 /// See [`super::ConvOps::group_block`].
 pub fn group_block<B: Backend>(source: Source<B>, weights: BlockWeights<B>, groups: usize) -> Tensor<B, 4> {
-    let y = relu(convolve(read(source), weights.weight, weights.bias));
+    let y = rectified(source, weights.weight, weights.bias);
     let shape @ [batch, channels, height, width] = y.dims();
     let y = y.reshape([batch, groups, channels / groups * height * width]);
     let centred = y.clone() - y.mean_dim(2);
@@ -68,6 +69,11 @@ pub fn adam<B: Backend>(
     (kept - first.clone() / root * (step.rate / corrected(decay)), [first, second])
 }
 
+/// ReLU of the convolution, in 32-bit floats.
+fn rectified<B: Backend>(source: Source<B>, weight: Tensor<B, 4>, bias: Tensor<B, 1>) -> Tensor<B, 4> {
+    relu(convolve(read(source), weight, bias).cast(FloatDType::F32))
+}
+
 fn read<B: Backend>(source: Source<B>) -> Tensor<B, 4> {
     match source {
         Source::Map(x) => x,
@@ -79,11 +85,15 @@ fn read<B: Backend>(source: Source<B>) -> Tensor<B, 4> {
     }
 }
 
+/// "Same" convolution in the type of the weights.
 fn convolve<B: Backend>(x: Tensor<B, 4>, weight: Tensor<B, 4>, bias: Tensor<B, 1>) -> Tensor<B, 4> {
-    let side = weight.dims()[2];
+    let (side, dtype) = (weight.dims()[2], weight.dtype());
     let (before, after) = ((side - 1) / 2, side / 2);
-    let options = PaddedConvOptions::asymmetric([1, 1], [before, before], [after, after], [1, 1], 1);
-    conv2d(x, weight, Some(bias), options)
+    // Burn fills an uneven border with 32-bit zeros whatever the map's type, so that comes before the rounding.
+    let (x, inside) =
+        if before == after { (x, before) } else { (x.pad((before, after, before, after), PadMode::Constant(0.0)), 0) };
+    let options = ConvOptions::new([1, 1], [inside, inside], [1, 1], 1);
+    conv2d(x.cast(dtype), weight, Some(bias.cast(dtype)), options)
 }
 
 /// Means over batch and space [1, channels, 1, 1].

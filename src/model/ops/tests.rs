@@ -4,6 +4,7 @@
 use burn::{
     backend::{Autodiff, Flex},
     prelude::*,
+    tensor::{DType, FloatDType},
 };
 
 use super::{BlockOutput, BlockWeights, ConvOps, Source};
@@ -99,6 +100,26 @@ fn blocks_and_their_gradients_agree_with_stock_operations() {
                 close(&format!("{name} of {sources:?}"), own, expected);
             }
         }
+    }
+}
+
+/// bfloat16 keeps 8 bits: each product is off by 2⁻⁸ at most, and sums of many less.
+#[test]
+fn half_precision_rounds_the_convolution_alone_and_gradients_stay_in_32_bits() {
+    let block = |x: &[Tensor<A, 4>], half: bool| {
+        let [bias, gamma, beta] = [2, 3, 4].map(|i| x[i].clone().reshape([8]));
+        let weights = BlockWeights { weight: x[1].clone(), bias, gamma, beta };
+        let weights = if half { weights.rounded(FloatDType::BF16) } else { weights };
+        stock::block(Source::Upsampled(x[0].clone()), weights).map
+    };
+    let shapes = [[2, 6, 8, 8], [8, 6, 2, 2], [1, 8, 1, 1], [1, 8, 1, 1], [1, 8, 1, 1]];
+    let full = outcome(&|x| block(x, false), &shapes);
+    let half = outcome(&|x| block(x, true), &shapes);
+    for (half, full) in half.into_iter().zip(full) {
+        let (half, full) = (half.unwrap(), full.unwrap());
+        assert_eq!(half.dtype(), DType::F32);
+        let error = (half - full.clone()).abs().mean().into_scalar() / full.abs().mean().into_scalar();
+        assert!((1e-5..2e-2).contains(&error), "mean relative error {error}");
     }
 }
 

@@ -1,0 +1,71 @@
+//! Settings that are valid one by one and impossible together.
+
+use super::{ClassWeights, InputSize, Precision, RunConfig};
+
+/// Why a run cannot be trained, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contradiction {
+    /// The dotted key to change.
+    pub key: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub help: String,
+}
+
+impl RunConfig {
+    /// Every contradiction. `classes` is how many the network tells apart; `None` where that is not known yet.
+    pub fn contradictions(&self, classes: Option<usize>) -> Vec<Contradiction> {
+        [self.indivisible_input(), self.impossible_fractions(), classes.and_then(|n| self.uneven_weights(n))]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// Whether half precision is asked for where there is no GPU to compute with it. An outside trainer may do as it
+    /// likes.
+    pub fn wrong_precision(&self, on_gpu: bool) -> Option<Contradiction> {
+        let wrong = self.train.precision == Precision::Bf16 && !on_gpu && self.trainer.is_none();
+        wrong.then(|| Contradiction {
+            key: "train.precision",
+            message: "train.precision \"bf16\" needs a GPU, and these runs train on the CPU".into(),
+            help: "set train.precision = \"f32\", or give GPUs by --devices cuda".into(),
+        })
+    }
+
+    fn indivisible_input(&self) -> Option<Contradiction> {
+        let depth = self.model.depth;
+        let step = 1usize << (depth - 1).min(31);
+        let InputSize(sides @ [height, width]) = self.data.input_size;
+        let wrong = sides.iter().any(|side| *side == 0 || side % step != 0);
+        let near = |side: usize| ((side + step / 2) / step * step).max(step);
+        wrong.then(|| Contradiction {
+            key: "data.input_size",
+            message: format!(
+                "input_size {height} × {width} is not a multiple of {step}, which model.depth {depth} halves it by"
+            ),
+            help: format!("try {} × {}, or a smaller model.depth", near(height), near(width)),
+        })
+    }
+
+    fn impossible_fractions(&self) -> Option<Contradiction> {
+        let fractions = self.split.fractions;
+        let sum = fractions.train + fractions.val + fractions.test;
+        let wrong = (sum - 1.0).abs() > 1e-9 || fractions.train <= 0.0 || fractions.val <= 0.0;
+        wrong.then(|| Contradiction {
+            key: "split.fractions",
+            message: format!("split.fractions are {}, {} and {}", fractions.train, fractions.val, fractions.test),
+            help: "train and val must be above 0, and all three must sum to 1".into(),
+        })
+    }
+
+    fn uneven_weights(&self, classes: usize) -> Option<Contradiction> {
+        let ClassWeights::Given(weights) = &self.loss.class_weights else { return None };
+        let weights = weights.len();
+        (weights != 0 && weights != classes).then(|| Contradiction {
+            key: "loss.class_weights",
+            message: format!("loss.class_weights has {weights} weights for {classes} classes"),
+            help: "give one weight a class, in the order of data.classes".into(),
+        })
+    }
+}
