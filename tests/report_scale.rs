@@ -1,6 +1,8 @@
-//! A thousand runs of two hundred epochs: the report stays quick and small, and leaves nothing out.
+//! A thousand runs of two hundred epochs: the report stays quick and small, leaves nothing out, and its page answers.
 #![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
 
+#[path = "support/browser.rs"]
+mod browser;
 #[path = "support/sweep.rs"]
 mod sweep;
 
@@ -37,6 +39,14 @@ fn a_thousand_runs_take_five_seconds_and_a_gibibyte() {
     say(&format!("1000 runs: {seconds:.1} s, {cpu:.1} s of processor time, {} MiB", kibibytes >> 10));
     let page = fs::metadata(sweep.report().join("index.html")).unwrap().len();
     say(&format!("page {} MiB", page >> 20));
+    if let Some(chromium) = browser::chromium() {
+        let mut browser = browser::Browser::start(chromium, &folder.path().join("profile"));
+        browser.open(&format!("file://{}", sweep.report().join("index.html").display()));
+        let seen = browser.value(include_str!("support/speed.js"));
+        say(&format!("in the browser, in milliseconds: {seen}"));
+        assert_eq!((&browser.complaints, &seen["shown"]), (&vec![], &100.into()));
+        assert!(seen["open"].as_f64().unwrap() < 2000.0, "{seen}");
+    }
     assert!(kibibytes < 1 << 20, "{kibibytes} KiB");
     assert!(seconds < 5.0, "{seconds} s");
 }

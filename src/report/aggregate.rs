@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
+use super::counts::{CountColumns, CountRow};
 use crate::{
     domain::{Counts, EpochRow, EvidenceRow, Metric, Split, SplitRow, StateRecord, TestRow, TimingRow, axis_text},
     store::{RunDir, RunFile, StoreError},
@@ -237,22 +238,6 @@ pub(super) fn read_whole(dir: &RunDir, run: &mut Run, problems: &mut Vec<String>
     (run.split, run.evidence) = (read_rows(&dir.split_csv(), problems), read_rows(&dir.evidence_csv(), problems));
 }
 
-/// The columns of classes.csv and images.csv that are not derived from others.
-#[derive(Deserialize)]
-struct CountRow<'a> {
-    epoch: u32,
-    split: Split,
-    #[serde(borrow, default)]
-    image: &'a str,
-    class: &'a str,
-    tp: u64,
-    fp: u64,
-    #[serde(rename = "fn")]
-    fn_: u64,
-    #[serde(default)]
-    images: u32,
-}
-
 fn add_classes(path: &Path, text: &[u8], last: usize, histories: &mut Vec<ClassHistory>, problems: &mut Vec<String>) {
     let mut place = 0;
     each_count(path, text, problems, |row| {
@@ -268,8 +253,7 @@ fn add_classes(path: &Path, text: &[u8], last: usize, histories: &mut Vec<ClassH
                 histories.len() - 1
             });
         }
-        let counts = Counts { tp: row.tp, fp: row.fp, fn_: row.fn_ };
-        histories[place].points.push(ClassPoint { epoch: row.epoch, images: row.images, counts });
+        histories[place].points.push(ClassPoint { epoch: row.epoch, images: row.images, counts: row.counts });
     });
 }
 
@@ -286,8 +270,7 @@ fn read_images(path: &Path, problems: &mut Vec<String>) -> ImageTable {
             table.classes.push(row.class.to_owned());
             table.classes.len() - 1
         }) as u32;
-        let counts = Counts { tp: row.tp, fp: row.fp, fn_: row.fn_ };
-        table.rows.push(ImagePoint { epoch: row.epoch, split: row.split, image, class, counts });
+        table.rows.push(ImagePoint { epoch: row.epoch, split: row.split, image, class, counts: row.counts });
     });
     table
 }
@@ -311,20 +294,23 @@ fn each_row<T: DeserializeOwned>(path: &Path, text: &[u8], problems: &mut Vec<St
 
 fn each_count(path: &Path, text: &[u8], problems: &mut Vec<String>, mut take: impl FnMut(CountRow<'_>)) {
     let mut reader = csv::Reader::from_reader(text);
-    let headers = match reader.headers() {
-        Ok(headers) => headers.clone(),
+    let columns = match reader.byte_headers() {
+        Ok(headers) => CountColumns::of(headers),
         Err(e) => return problems.push(damaged(path, &e)),
     };
-    let mut record = csv::StringRecord::new();
+    let mut record = csv::ByteRecord::new();
     loop {
-        match reader.read_record(&mut record) {
+        match reader.read_byte_record(&mut record) {
             Ok(true) => {}
             Ok(false) => return,
             Err(e) => return problems.push(damaged(path, &e)),
         }
-        match record.deserialize(Some(&headers)) {
+        match columns.row(&record) {
             Ok(row) => take(row),
-            Err(e) => return problems.push(damaged(path, &e)),
+            Err(column) => {
+                let line = record.position().map_or(0, csv::Position::line);
+                return problems.push(damaged(path, &format!("the {column} in line {line} cannot be read")));
+            }
         }
     }
 }
@@ -344,6 +330,6 @@ pub(super) fn whole_lines(path: &Path, problems: &mut Vec<String>) -> Vec<u8> {
     }
 }
 
-pub(super) fn damaged(path: &Path, reason: &dyn std::error::Error) -> String {
+pub(super) fn damaged(path: &Path, reason: &dyn std::fmt::Display) -> String {
     StoreError::Damaged { path: path.to_owned(), reason: reason.to_string() }.to_string()
 }

@@ -3,6 +3,7 @@
 //! | module | does |
 //! | --- | --- |
 //! | [`aggregate`] | reads a sweep's files once |
+//! | `counts` | the counts of a table, fast |
 //! | [`cells`] | groups runs that differ in their seeds alone |
 //! | [`compare`] | two settings paired by split |
 //! | [`evidence`] | what the rules need of a run, prepared once |
@@ -24,6 +25,7 @@
 pub mod aggregate;
 pub mod cells;
 pub mod compare;
+mod counts;
 pub mod diagnose;
 pub mod evidence;
 pub mod follow;
