@@ -57,7 +57,7 @@ pub fn stratified(sweep: &Sweep, balances: &[Balance]) -> Option<String> {
     let ((random, spread), (balanced, less)) = (of(SplitStrategy::Random)?, of(SplitStrategy::Stratified)?);
     Some(format!(
         "Stratified, train and val are more alike than in {:.0} % of random splits (dealt at random: {:.0} %); between \
-         splits the score then varies by {} instead of {} (standard deviation).",
+         splits the mean score then varies by {} (at random: {}; standard deviation).",
         100.0 - balanced,
         100.0 - random,
         words::score(less),
