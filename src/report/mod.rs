@@ -5,6 +5,7 @@
 //! | [`aggregate`] | reads a sweep's files once |
 //! | `counts` | the counts of a table, fast |
 //! | [`cells`] | groups runs that differ in their seeds alone |
+//! | `confusion` | which class was taken for which |
 //! | [`compare`] | two settings paired by split |
 //! | [`evidence`] | what the rules need of a run, prepared once |
 //! | [`setting`] | a setting as people write it |
@@ -25,6 +26,7 @@
 pub mod aggregate;
 pub mod cells;
 pub mod compare;
+mod confusion;
 mod counts;
 pub mod diagnose;
 pub mod evidence;

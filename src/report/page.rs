@@ -47,6 +47,7 @@ pub(super) struct Page<'a> {
     splits: Vec<SplitView>,
     version: &'static str,
     fingerprint: String,
+    machines: Vec<String>,
     shared: Vec<(String, String)>,
     definitions: String,
 }
@@ -98,7 +99,7 @@ struct ChartView {
 }
 
 impl<'a> Page<'a> {
-    /// The page with its runs still to be filled in.
+    /// The page with its runs and machines still to be filled in.
     pub(super) fn of(
         data: &'a Sweep,
         analysis: &Analysis<'_>,
@@ -122,6 +123,7 @@ impl<'a> Page<'a> {
             splits: splits(data, &analysis.balances),
             version: env!("CARGO_PKG_VERSION"),
             fingerprint: provenance::fingerprint(data),
+            machines: Vec::new(),
             shared: provenance::shared_settings(data),
             charts: charts.iter().map(view).collect(),
             definitions: definitions(charts.iter().map(|(_, picture)| picture)),
@@ -148,6 +150,7 @@ pub fn write(
     curves: &[Option<Picture>],
 ) -> Result<PathBuf, ReportError> {
     let mut page = Page::of(data, analysis, verdict, charts);
+    page.machines = provenance::machines(sweep, data);
     let runs = curves.iter().zip(&analysis.evidence).enumerate();
     page.runs =
         runs.map(|(place, (curves, evidence))| RunView::of(sweep, data, place, evidence.as_ref(), curves)).collect();

@@ -1,11 +1,14 @@
-//! What the runs share: the data's fingerprint and every setting that is the same in all of them.
+//! Where the runs come from: the data's fingerprint, the machines, every setting that is the same in all of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::aggregate::Sweep;
-use crate::domain::axis_text;
+use super::{aggregate::Sweep, words};
+use crate::{
+    domain::axis_text,
+    store::{SweepDir, read_json},
+};
 
 /// Settings that say where files lie: they are not part of a run's identity, and no page needs a machine's paths.
 const PATHS: [&str; 4] = ["data.images", "data.masks", "data.groups.file", "split.file"];
@@ -15,6 +18,21 @@ pub fn fingerprint(sweep: &Sweep) -> String {
     let known: BTreeSet<&str> =
         sweep.runs.iter().filter_map(|run| run.file.as_ref()).map(|file| file.fingerprint.as_str()).collect();
     known.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// A sentence for each program version, processor, device and number of threads that runs were finished with.
+pub fn machines(dir: &SweepDir, sweep: &Sweep) -> Vec<String> {
+    let mut runs: BTreeMap<String, usize> = BTreeMap::new();
+    for run in &sweep.runs {
+        // Only the page's words hang on this file, so one that cannot be read is left out.
+        let attempts: Option<Vec<Value>> = read_json(&dir.run(&run.name).environment_json()).ok().flatten();
+        let Some(last) = attempts.and_then(|mut attempts| attempts.pop()) else { continue };
+        let text = |key: &str| last.get(key).map(axis_text).unwrap_or_default();
+        let threads = words::count(text("threads").parse().unwrap_or(1), "thread");
+        let what = format!("sweepscope {}, {}, {threads}, {}", text("version"), text("device"), text("processor"));
+        *runs.entry(what).or_default() += 1;
+    }
+    runs.into_iter().map(|(what, count)| format!("{}: {what}", words::count(count, "run"))).collect()
 }
 
 /// Dotted keys with their values, in the order of the settings.

@@ -15,7 +15,9 @@ use crate::{
     report::{
         Analysis,
         aggregate::{Run, Sweep},
-        cells, diagnose, statistics,
+        cells, confusion, diagnose,
+        evidence::Evidence,
+        statistics,
     },
 };
 
@@ -77,26 +79,14 @@ impl Grid {
     /// Confusion of the best setting's runs, from evidence.csv: each true class's pixels by predicted class.
     pub fn confusion(sweep: &Sweep, analysis: &Analysis<'_>) -> Option<Self> {
         let best = analysis.standings.first()?;
-        let place = |name: &str| sweep.classes.iter().position(|class| class == name);
-        let mut pixels = vec![vec![0.0; sweep.classes.len()]; sweep.classes.len()];
-        for evidence in analysis.evidence.iter().flatten() {
-            if best.cell.runs.iter().any(|run| run.name == evidence.run.name) {
-                for (truth, predicted, count) in evidence.extra(Split::Val, "confusion") {
-                    if let Some((truth, predicted)) = place(truth).zip(place(predicted)) {
-                        pixels[truth][predicted] += count;
-                    }
-                }
-            }
-        }
-        let total = |row: &[f64]| row.iter().sum::<f64>();
-        let share = |row: &Vec<f64>| row.iter().map(|count| (total(row) > 0.0).then(|| count / total(row))).collect();
-        let any = pixels.iter().any(|row| total(row) > 0.0);
-        any.then(|| Self {
+        let of_best = |evidence: &&Evidence<'_>| best.cell.runs.iter().any(|run| run.name == evidence.run.name);
+        let shares = confusion::shares(sweep, analysis.evidence.iter().flatten().filter(of_best))?;
+        Some(Self {
             title: "Confusion on val in the runs of the best setting: where the pixels of each true class (rows) went"
                 .into(),
             columns: sweep.classes.clone(),
             notes: vec![String::new(); sweep.classes.len()],
-            rows: sweep.classes.iter().cloned().zip(pixels.iter().map(share)).collect(),
+            rows: sweep.classes.iter().cloned().zip(shares).collect(),
             across: "predicted as".into(),
         })
     }
