@@ -148,8 +148,6 @@ impl Chart for Fan {
                 .margin_right(px(14.0))
                 .margin_left(px(6.0))
                 .margin_bottom(px(6.0))
-                .margin_left(px(6.0))
-                .margin_bottom(px(6.0))
                 .x_label_area_size(px(36.0))
                 .y_label_area_size(px(50.0))
                 .build_cartesian_2d(Epochs(0.5..self.epochs as f64 + 0.5), 0.0..1.0)?;
@@ -185,6 +183,8 @@ pub struct Parallel {
 impl Parallel {
     /// Runs from which on it says more than rows.
     const RUNS: usize = 20;
+    /// Share of the gap between two levels over which the runs of one lie.
+    const SPREAD: f64 = 0.5;
 
     /// The runs of `sweep`; `None` for fewer than twenty or fewer than two axes.
     pub fn of(sweep: &Sweep) -> Option<Self> {
@@ -198,13 +198,16 @@ impl Parallel {
         let low = scored.iter().map(|(_, score)| *score).reduce(f64::min)?;
         let high = scored.iter().map(|(_, score)| *score).reduce(f64::max)?;
         let line = |&(run, score): &(&crate::report::aggregate::Run, f64)| {
+            let share = (score - low) / (high - low).max(f64::MIN_POSITIVE);
+            // Runs of one level lie apart by their score, or their lines would hide one another.
             let place = |(axis, levels): &(String, Vec<String>)| {
                 let value = run.axis(axis)?;
                 let index = levels.iter().position(|level| *level == value)?;
-                Some(index as f64 / (levels.len() - 1).max(1) as f64)
+                let gap = 1.0 / (levels.len() - 1).max(1) as f64;
+                Some((index as f64 + Self::SPREAD * (share - 0.5)) * gap)
             };
             let mut places: Vec<f64> = axes.iter().map(place).collect::<Option<_>>()?;
-            places.push((score - low) / (high - low).max(f64::MIN_POSITIVE));
+            places.push(share);
             Some((places, settings::color_of(run, &color)))
         };
         let lines: Vec<_> = scored.iter().filter_map(line).collect();
@@ -215,15 +218,15 @@ impl Parallel {
 
 impl Chart for Parallel {
     fn title(&self) -> String {
-        format!("Every run a line across its settings to its {}", self.figure)
+        format!("Every run a line across its settings to its {}; within a setting the better lie higher", self.figure)
     }
 
     fn size(&self) -> (u32, u32) {
-        (960, 380)
+        (960, 480)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<(), DrawError> {
-        let (left, right, top, bottom) = (90.0, 870.0, 44.0, 360.0);
+        let (left, right, top, bottom) = (90.0, 870.0, 110.0, 400.0);
         let x = |axis: usize| left + (right - left) * axis as f64 / self.axes.len() as f64;
         let y = |share: f64| bottom - (bottom - top) * share;
         let at = |axis: usize, share: f64| (px(x(axis)), px(y(share)));
@@ -244,6 +247,10 @@ impl Chart for Parallel {
                 let (x, y) = at(index, place as f64 / (levels.len() - 1).max(1) as f64);
                 let last = index == self.axes.len();
                 let (side, shift) = if last { (HPos::Left, 8.0) } else { (HPos::Right, -8.0) };
+                let width = style::width(level, 10.5) + 4.0;
+                let edge = if last { shift - 2.0 } else { shift + 2.0 - width };
+                let ground = [(x + px(edge), y - px(8.0)), (x + px(edge + width), y + px(8.0))];
+                area.draw(&Rectangle::new(ground, WHITE.mix(0.8).filled()))?;
                 let label = Text::new(level.as_str(), (x + px(shift), y), style::anchored(10.5, side, VPos::Center));
                 area.draw(&label)?;
             }
