@@ -218,7 +218,7 @@ impl Parallel {
 
 impl Chart for Parallel {
     fn title(&self) -> String {
-        format!("Every run a line across its settings to its {}; within a setting the better lie higher", self.figure)
+        format!("Every run a line across its settings to its {}, by which those of one setting lie apart", self.figure)
     }
 
     fn size(&self) -> (u32, u32) {
