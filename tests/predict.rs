@@ -151,7 +151,7 @@ fn the_test_images_are_looked_at_once_and_every_further_look_is_counted() {
     };
     assert!(text(&["split_seed=0"], 2).contains("names 2 settings"));
     let first = text(&["learning_rate=0.01"], 0);
-    assert!(first.contains("learning_rate 1e-2: test Dice (macro)") && first.contains("looked at once"), "{first}");
+    assert!(first.contains("learning_rate 0.01: test Dice (macro)") && first.contains("looked at once"), "{first}");
     let tables = || {
         let names = ["epochs.csv", "classes.csv", "images.csv", "test.csv"];
         common::contents(&folder.join(results), &names)
@@ -163,10 +163,10 @@ fn the_test_images_are_looked_at_once_and_every_further_look_is_counted() {
     assert_eq!(tables(), before);
     let runs: Vec<PathBuf> =
         fs::read_dir(folder.join(results).join("runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let tested = runs.iter().find(|run| run.to_string_lossy().contains("learning_rate=1e-2")).unwrap();
+    let tested = runs.iter().find(|run| run.to_string_lossy().contains("learning_rate=0.01")).unwrap();
     check_against_records(folder, &RunDir::new(tested), Split::Test);
     let page = || fs::read_to_string(folder.join(results).join("report/index.html")).unwrap();
-    assert!(page().contains("On the test images (looked at once): learning_rate 1e-2"));
+    assert!(page().contains("On the test images (looked at once): learning_rate 0.01"));
     assert!(text(&["learning_rate=1e-3", "--again"], 0).contains("look 2"));
     assert!(page().contains("looked at 2 times"));
     let findings = fs::read_to_string(folder.join(results).join("findings.csv")).unwrap();
