@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// What an image is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -243,24 +243,40 @@ pub struct EpochRecord {
     pub timing: TimingRow,
 }
 
-/// A row of evidence.csv: a figure that a diagnosis needs and no other table holds, at the best and the final epoch.
+/// A row of evidence.csv: a figure of the best epoch that a diagnosis needs and no other table holds.
+///
+/// | `figure` | `class` | `other` | `value` |
+/// | --- | --- | --- | --- |
+/// | `soft_dice` | class | | Dice from probabilities, summed over the split |
+/// | `confusion` | true class | predicted class | pixels |
+/// | `entropy` | | | mean over pixels, as a share of ln(number of classes) |
+/// | `ece` | | | expected calibration error of foreground pixels (true or predicted), 15 bins |
+/// | `bin_pixels`, `bin_confidence`, `bin_accuracy` | | bin, 1 to 15 | foreground pixels whose largest probability lies in the bin; its mean; the share of them that is right |
+/// | `precise_bn_dice_macro` | | | val's macro Dice with batch-norm statistics measured anew over the training batches |
+/// | `resize_ceiling` | class | | Dice of the truth scaled to the input size and back |
+/// | `resize_lost` | class | | share of the class's connected components of which no pixel comes back |
+/// | `exchanged` | image | two classes | share of their pixels in the image that are predicted as the other of the two, where most of both are |
+/// | `same_image` | image | training image | 0: every value is the same |
+/// | `similar_image` | image | training image | bits of 64 in which their difference hashes differ |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvidenceRow {
     /// From 1.
     pub epoch: usize,
     /// Where it was measured.
     pub split: Split,
-    /// What was measured: `soft_dice` (of a class, soft counts summed over the split), `entropy` (mean over pixels,
-    /// divided by ln of the number of classes), `ece` (expected calibration error of foreground pixels, 15 bins),
-    /// `confusion` (pixels of `class` predicted as `other`), `precise_bn_dice_macro` (macro Dice with batch-norm
-    /// statistics measured anew over the training images), `resize_ceiling` (Dice of the truth scaled to the input
-    /// size and back), `resize_lost` (share of a class's connected components that scaling loses),
-    /// `duplicate` (differing bits of the dHash of image `class` and image `other` of another split; 0: the same).
+    /// What was measured.
     pub figure: String,
     /// A class or an image, where the figure has one.
     pub class: String,
     /// The second class or image, where the figure has one.
     pub other: String,
     /// The figure.
+    #[serde(serialize_with = "shortest")]
     pub value: f64,
+}
+
+/// Whole numbers without a point.
+fn shortest<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    let whole = value.fract() == 0.0 && value.abs() < 1e15;
+    if whole { serializer.serialize_i64(*value as i64) } else { serializer.serialize_f64(*value) }
 }

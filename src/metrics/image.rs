@@ -60,15 +60,19 @@ pub fn figures_of(
     mask_size: [usize; 2],
     loss: &Loss,
 ) -> ImageFigures {
+    figures_at_size(&at_size(probabilities, size, mask_size), mask, loss)
+}
+
+/// Likewise from probabilities that are at the mask's size.
+pub fn figures_at_size(probabilities: &[f32], mask: &[u8], loss: &Loss) -> ImageFigures {
     let classes = loss.classes();
-    let probabilities = at_size(probabilities, size, mask_size);
     let mut confusion = vec![0; classes * classes];
-    for (truth, predicted) in mask.iter().zip(largest(&probabilities, classes)) {
+    for (truth, predicted) in mask.iter().zip(largest(probabilities, classes)) {
         if *truth != IGNORED {
             confusion[usize::from(*truth) * classes + usize::from(predicted)] += 1;
         }
     }
-    ImageFigures { confusion, sums: image_sums(&probabilities, mask, classes, loss.gamma()) }
+    ImageFigures { confusion, sums: image_sums(probabilities, mask, classes, loss.gamma()) }
 }
 
 /// The predicted class of each pixel at `to`, from `probabilities` [classes, height, width] at `from`.
@@ -76,7 +80,8 @@ pub fn labels_of(probabilities: &[f32], classes: usize, from: [usize; 2], to: [u
     largest(&at_size(probabilities, from, to), classes)
 }
 
-fn at_size(probabilities: &[f32], from: [usize; 2], to: [usize; 2]) -> Cow<'_, [f32]> {
+/// `probabilities` [classes, height, width] at another size.
+pub fn at_size(probabilities: &[f32], from: [usize; 2], to: [usize; 2]) -> Cow<'_, [f32]> {
     if from == to { probabilities.into() } else { resize_bilinear(probabilities, from, to).into() }
 }
 

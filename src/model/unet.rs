@@ -134,6 +134,18 @@ impl<B: ConvOps> UNet<B> {
         self.head.logits(x)
     }
 
+    /// The network with its running statistics measured anew: the mean of those of each of `batches` of images [batch,
+    /// channels, height, width], without dropout (precise batch norm, Wu & Johnson 2021).
+    pub fn measured_anew(&self, batches: impl IntoIterator<Item = Tensor<B, 4>>) -> Self {
+        let mut measured = Self { dropout: 0.0, ..self.clone() };
+        for (seen, images) in batches.into_iter().enumerate() {
+            // The share of the old that makes the running mean that of all batches so far.
+            measured.momentum = seen as f64 / (seen + 1) as f64;
+            measured.forward_train(images, DropoutStream { seed: 0, epoch: 0, step: 0 });
+        }
+        Self { dropout: self.dropout, momentum: self.momentum, ..measured }
+    }
+
     /// Logits in evaluation: batch norm by the running statistics, no dropout.
     pub fn forward_evaluate(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let mut x = B::enter(x);

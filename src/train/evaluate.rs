@@ -18,19 +18,28 @@ pub fn evaluate<B: ConvOps>(
     loss: &Loss,
     device: &B::Device,
 ) -> Vec<ImageFigures> {
+    each(model, task, indices, device, |index, probabilities| {
+        let (mask, mask_size) = task.samples.native(index);
+        figures_of(probabilities, task.samples.image_size(index), mask, mask_size, loss)
+    })
+}
+
+/// What `look` makes of each of the images `indices` and its probabilities [classes, height, width], in their order.
+pub fn each<B: ConvOps, T: Send>(
+    model: &UNet<B>,
+    task: &Task<'_>,
+    indices: &[usize],
+    device: &B::Device,
+    look: impl Fn(usize, &[f32]) -> T + Sync,
+) -> Vec<T> {
     let samples = task.samples;
-    let groups = indices.chunks(task.config.train.batch_size);
-    groups
-        .flat_map(|indices| {
-            let images: Vec<_> = indices.iter().map(|&i| (samples.image(i), samples.image_size(i))).collect();
-            let found = probabilities(model, &images, [samples.channels(), loss.classes()], samples.size(), device);
-            let figures = found.into_par_iter().zip(indices).map(|(probabilities, &index)| {
-                let (mask, mask_size) = samples.native(index);
-                figures_of(&probabilities, samples.image_size(index), mask, mask_size, loss)
-            });
-            figures.collect::<Vec<_>>()
-        })
-        .collect()
+    let extent = [samples.channels(), task.classes.len()];
+    let looked = indices.chunks(task.config.train.batch_size).flat_map(|indices| {
+        let images: Vec<_> = indices.iter().map(|&i| (samples.image(i), samples.image_size(i))).collect();
+        let found = probabilities(model, &images, extent, samples.size(), device);
+        found.into_par_iter().zip(indices).map(|(found, &index)| look(index, &found)).collect::<Vec<_>>()
+    });
+    looked.collect()
 }
 
 /// Probabilities [classes, height, width] of each image [channels, height, width] at its size: the network's whole

@@ -1,4 +1,5 @@
-//! The end of a training: images.csv from the best and the final epoch, and panels of three validation images.
+//! The end of a training: images.csv from the best and the final epoch, evidence.csv, and panels of three validation
+//! images.
 
 use burn::tensor::backend::AutodiffBackend;
 
@@ -32,6 +33,9 @@ where
             rows.extend(images_of(&last).map_err(storage)?);
         }
         write_rows(&self.run.images_csv(), &rows).map_err(storage)?;
+        let extent = [self.task.samples.channels(), self.loss.classes()];
+        let model = read::<A::InnerBackend>(&best, self.task.config, extent, self.device)?;
+        write_rows(&self.run.evidence_csv(), &self.evidence(best.epoch, &model)).map_err(storage)?;
         self.write_panels(state, &best_rows)
     }
 

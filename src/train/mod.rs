@@ -11,14 +11,17 @@
 //! | `early_stopping` | when to end, which epoch is best |
 //! | `record`, `checkpoint`, `resume` | what is written each epoch, and where to go on |
 //! | `finish`, `panel` | images.csv and pictures at the end |
+//! | `evidence`, `alike` | evidence.csv: what the diagnosis needs beyond the tables |
 //! | `predict`, `export` | a run's network for new images, and for other programs |
 
+mod alike;
 mod augment;
 mod checkpoint;
 mod crop;
 mod early_stopping;
 mod epoch;
 mod evaluate;
+mod evidence;
 mod export;
 mod finish;
 mod loader;

@@ -11,7 +11,7 @@ use super::components::components;
 pub(super) struct ImageFacts {
     /// SHA-256 of the decoded values: the same picture in another format has the same.
     pub(super) content: [u8; 32],
-    /// Difference hash: for each place of an 8 x 8 grid whether it gets brighter to the right (Krawetz 2013).
+    /// See [`difference_hash`].
     pub(super) look: u64,
     pub(super) doubt: Option<Doubt>,
     /// Pixels of each component, for each class.
@@ -75,8 +75,13 @@ fn doubt(picture: &Picture) -> Option<Doubt> {
 
 fn look(picture: Picture) -> u64 {
     let size = picture.size;
-    let grey = picture.with_channels(1);
-    let small = resize::smooth(&grey[0], size, [8, 9]);
+    difference_hash(&picture.with_channels(1)[0], size)
+}
+
+/// For each place of an 8 x 8 grid over a grey plane [height, width] whether it gets brighter to the right
+/// (Krawetz 2013). Hashes of the same picture in another size, brightness or encoding differ in few bits.
+pub fn difference_hash(plane: &[f32], size: [usize; 2]) -> u64 {
+    let small = resize::smooth(plane, size, [8, 9]);
     let brighter = |row: &[f32]| row.windows(2).map(|pair| u64::from(pair[1] > pair[0])).collect::<Vec<_>>();
     small.chunks_exact(9).flat_map(brighter).fold(0, |bits, bit| bits << 1 | bit)
 }

@@ -1,6 +1,8 @@
 //! What an input size does to the classes: what is lost on the way down and up again, and the Dice that a perfect
 //! model could still reach.
 
+use std::ops::AddAssign;
+
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -12,7 +14,7 @@ use crate::{
 use super::components::components;
 
 /// Images looked at, evenly spaced, where there are more.
-const MOST: usize = 500;
+pub const MOST: usize = 500;
 
 /// What an input size does to one class.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,61 +42,86 @@ pub struct SizeReport {
     pub classes: Vec<ClassLoss>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Loss {
-    counts: Counts,
-    components: u64,
-    lost: u64,
+/// What scaling to the network's input and back does to one class, in masks of one image or more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scaled {
+    /// Pixels before and after: what comes back right, as another class, or from another class.
+    pub counts: Counts,
+    /// Components on the masks.
+    pub components: u64,
+    /// Components of which no pixel comes back.
+    pub lost: u64,
+}
+
+impl Scaled {
+    /// Dice of a model that is always right at the input size; `None` where the class does not occur.
+    pub fn ceiling(&self) -> Option<f64> {
+        self.counts.dice().filter(|_| self.counts.support() > 0)
+    }
+
+    /// Share of the components of which no pixel comes back.
+    pub fn lost_share(&self) -> Option<f64> {
+        (self.components > 0).then(|| self.lost as f64 / self.components as f64)
+    }
+}
+
+impl AddAssign for Scaled {
+    fn add_assign(&mut self, other: Self) {
+        self.counts += other.counts;
+        self.components += other.components;
+        self.lost += other.lost;
+    }
 }
 
 /// Sends the masks to `input_size` and back.
 pub(super) fn report(dataset: &Dataset, input_size: [usize; 2]) -> Result<SizeReport, DataErrors> {
     let step = dataset.len().div_ceil(MOST);
     let chosen: Vec<usize> = (0..dataset.len()).step_by(step).collect();
-    let losses: Vec<_> = chosen.par_iter().map(|&i| of_image(dataset, i, input_size)).collect();
+    let scaled: Vec<_> = chosen.par_iter().map(|&i| of_image(dataset, i, input_size)).collect();
     let mut problems = Problems::default();
-    let mut sums = vec![Loss::default(); dataset.classes().len()];
-    for losses in losses.into_iter().filter_map(|result| problems.keep(result)) {
-        for (sum, loss) in sums.iter_mut().zip(losses) {
-            sum.counts += loss.counts;
-            sum.components += loss.components;
-            sum.lost += loss.lost;
-        }
+    let mut sums = vec![Scaled::default(); dataset.classes().len()];
+    for scaled in scaled.into_iter().filter_map(|result| problems.keep(result)) {
+        sums.iter_mut().zip(scaled).for_each(|(sum, scaled)| *sum += scaled);
     }
-    let of = |(class, loss): (&String, Loss)| ClassLoss {
+    let of = |(class, scaled): (&String, Scaled)| ClassLoss {
         class: class.clone(),
-        pixels_lost: loss.counts.recall().map(|recall| 1.0 - recall),
-        components: loss.components,
-        components_lost: (loss.components > 0).then(|| loss.lost as f64 / loss.components as f64),
-        ceiling: loss.counts.dice().filter(|_| loss.counts.support() > 0),
+        pixels_lost: scaled.counts.recall().map(|recall| 1.0 - recall),
+        components: scaled.components,
+        components_lost: scaled.lost_share(),
+        ceiling: scaled.ceiling(),
     };
     let classes = dataset.classes().names.iter().zip(sums).map(of).collect();
     problems.or(SizeReport { input_size, images: chosen.len(), classes })
 }
 
-fn of_image(dataset: &Dataset, i: usize, input_size: [usize; 2]) -> Result<Vec<Loss>, DataErrors> {
+fn of_image(dataset: &Dataset, i: usize, input_size: [usize; 2]) -> Result<Vec<Scaled>, DataErrors> {
     let sample = &dataset.samples()[i];
     let labels = mask::read(&sample.mask, sample.page, sample.size, &dataset.coding)?;
-    let back = round_trip(&labels, sample.size, input_size, dataset.classes().len());
-    let mut losses = vec![Loss::default(); dataset.classes().len()];
+    Ok(scaled(&labels, sample.size, input_size, dataset.classes().len()))
+}
+
+/// What scaling to `input_size` and back does to each class of the mask `labels` [height, width].
+pub fn scaled(labels: &[u8], size: [usize; 2], input_size: [usize; 2], classes: usize) -> Vec<Scaled> {
+    let back = round_trip(labels, size, input_size, classes);
+    let mut scaled = vec![Scaled::default(); classes];
     for (&truth, &seen) in labels.iter().zip(&back).filter(|(truth, _)| **truth != IGNORED) {
         if truth == seen {
-            losses[usize::from(truth)].counts.tp += 1;
+            scaled[usize::from(truth)].counts.tp += 1;
         } else {
-            losses[usize::from(truth)].counts.fn_ += 1;
-            losses[usize::from(seen)].counts.fp += 1;
+            scaled[usize::from(truth)].counts.fn_ += 1;
+            scaled[usize::from(seen)].counts.fp += 1;
         }
     }
-    let (of_pixel, found) = components(&labels, sample.size);
+    let (of_pixel, found) = components(labels, size);
     let mut kept = vec![false; found.len()];
-    for ((component, truth), seen) in of_pixel.iter().zip(&labels).zip(&back) {
+    for ((component, truth), seen) in of_pixel.iter().zip(labels).zip(&back) {
         kept[*component as usize] |= truth == seen;
     }
     for ((label, _), kept) in found.into_iter().zip(kept).filter(|((label, _), _)| *label != IGNORED) {
-        losses[usize::from(label)].components += 1;
-        losses[usize::from(label)].lost += u64::from(!kept);
+        scaled[usize::from(label)].components += 1;
+        scaled[usize::from(label)].lost += u64::from(!kept);
     }
-    Ok(losses)
+    scaled
 }
 
 /// The mask as the network is taught it, brought back as a prediction is: each class's probability, 0 or 1 there,
