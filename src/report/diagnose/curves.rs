@@ -68,27 +68,31 @@ pub fn optimism(raw: &[f64]) -> Option<f64> {
     Some(highest(raw)? - highest(&smooth)? - step * EMA / (1.0 - EMA))
 }
 
-/// Rule 9: generalisation loss GL above 5 with a rising last strip (Prechelt 1998), while the training loss falls.
-/// Both are taken of means over strips of five epochs: the lowest of many noisy values lies too low to compare with.
+/// Rule 9: the validation loss rises while the training loss falls, or at the end the training score lies far above
+/// the validation score.
 pub fn overfitting(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    loss_rises(evidence).or_else(|| wide_gap(evidence)).into_iter().collect()
+}
+
+/// Generalisation loss GL above 5 with a rising last strip (Prechelt 1998), while the training loss falls.
+/// Both are taken of means over strips of five epochs: the lowest of many noisy values lies too low to compare with.
+fn loss_rises(evidence: &Evidence<'_>) -> Option<Finding> {
     const LOSS: f64 = 5.0;
     const STRIP: usize = 5;
     let (val, train) = (values(&evidence.loss(Split::Val)), values(&evidence.loss(Split::Train)));
     if val.len() < 3 * STRIP || train.len() != val.len() {
-        return vec![];
+        return None;
     }
     // The last strip first.
     let means = |curve: &[f64]| curve.rchunks_exact(STRIP).filter_map(statistics::mean).collect::<Vec<_>>();
     let (val_strips, train_strips) = (means(&val), means(&train));
     let lowest = val_strips.iter().copied().fold(f64::INFINITY, f64::min);
-    let Some(place) = val_strips.iter().position(|&loss| loss == lowest).filter(|_| lowest > 0.0) else {
-        return vec![];
-    };
+    let place = val_strips.iter().position(|&loss| loss == lowest).filter(|_| lowest > 0.0)?;
     let generalisation = 100.0 * (val_strips[0] / lowest - 1.0);
     let noise = 2.0 * statistics::robust_sigma(&val).unwrap_or(0.0) / (STRIP as f64).sqrt();
     let rises = val_strips[0] > val_strips[1] && val_strips[0] - lowest > noise;
     if !(generalisation > LOSS && rises && train_strips[0] < train_strips[place]) {
-        return vec![];
+        return None;
     }
     // Prechelt's P_5: how much the training loss still moves within the last strip, in thousandths.
     let last = &train[train.len() - STRIP..];
@@ -102,7 +106,27 @@ pub fn overfitting(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
         score(train_strips[0]),
         generalisation / progress.max(f64::MIN_POSITIVE),
     );
-    vec![Finding::new(9, Severity::Warn, text).against(generalisation, LOSS)]
+    Some(Finding::new(9, Severity::Warn, text).against(generalisation, LOSS))
+}
+
+/// Train minus val Dice of the last epochs, both measured in evaluation mode, above what another draw of validation
+/// images could explain. [H]
+fn wide_gap(evidence: &Evidence<'_>) -> Option<Finding> {
+    const EPOCHS: usize = 5;
+    const GAP: f64 = 0.05;
+    const ERRORS: f64 = 2.0;
+    let end = |split| {
+        let curve = values(&evidence.dice(split));
+        statistics::mean(&curve[curve.len().saturating_sub(EPOCHS)..])
+    };
+    let (train, val) = end(Split::Train).zip(end(Split::Val))?;
+    let (gap, threshold) = (train - val, GAP.max(ERRORS * evidence.error()));
+    let text = format!(
+        "At the end train Dice is {} and val Dice {}: images that it was not trained on are segmented much worse.",
+        score(train),
+        score(val)
+    );
+    (gap > threshold).then(|| Finding::new(9, Severity::Warn, text).against(gap, threshold))
 }
 
 /// Rule 10: the slope of train minus val Dice after the best epoch; its bootstrap interval lies above 0.

@@ -37,7 +37,8 @@ pub fn class_missing(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Rule 6: a group or the same picture in two splits; pictures that nearly are the same.
+/// Rule 6: a group or the same picture in two splits; pictures that nearly are the same (their difference hashes lie
+/// within five bits of 64).
 pub fn leak(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     const BITS: f64 = 5.0;
     let mut groups: BTreeMap<&str, BTreeSet<Split>> = BTreeMap::new();
@@ -45,17 +46,30 @@ pub fn leak(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
         groups.entry(&row.group).or_default().insert(row.split);
     }
     let mut findings = Vec::new();
-    let shared: Vec<String> =
-        groups.iter().filter(|(_, splits)| splits.len() > 1).map(|(g, _)| g.to_string()).collect();
+    let shared: Vec<&str> = groups.iter().filter(|(_, splits)| splits.len() > 1).map(|(group, _)| *group).collect();
     if let Some(first) = shared.first() {
         let text = format!("{} in more than one split, {first} for one.", words::count(shared.len(), "group"));
         findings.push(Finding::new(6, Severity::Fail, text).against(shared.len() as f64, 0.0));
     }
-    for (image, other, bits) in evidence.extra(Split::Val, "duplicate").filter(|(.., bits)| *bits <= BITS) {
-        let (severity, how) =
-            if bits == 0.0 { (Severity::Fail, "the same as") } else { (Severity::Warn, "nearly the same as") };
-        let text = format!("{image} is {how} {other} of another split.");
-        findings.push(Finding::new(6, severity, text).against(bits, BITS));
+    for split in [Split::Val, Split::Test] {
+        let same: Vec<_> = evidence.extra(split, "same_image").collect();
+        if let Some((image, other, _)) = same.first() {
+            let text = format!("{} also in train, {image} as {other} for one.", images(split, same.len()));
+            findings.push(Finding::new(6, Severity::Fail, text).against(same.len() as f64, 0.0));
+        }
+        let similar: Vec<_> = evidence.extra(split, "similar_image").filter(|(.., bits)| *bits <= BITS).collect();
+        if let Some((image, other, bits)) = similar.iter().min_by(|a, b| a.2.total_cmp(&b.2)) {
+            let text = format!(
+                "{} nearly the same as one in train, {image} as {other} for one ({bits} of 64 bits differ).",
+                images(split, similar.len())
+            );
+            findings.push(Finding::new(6, Severity::Warn, text).against(*bits, BITS));
+        }
     }
     findings
+}
+
+/// `1 val image is`, `3 val images are`.
+fn images(split: Split, number: usize) -> String {
+    format!("{} {}", words::count(number, &format!("{split} image")), if number == 1 { "is" } else { "are" })
 }

@@ -1,5 +1,7 @@
 //! Rules about single images and how many there are: 17, 23, 25.
 
+use std::collections::BTreeMap;
+
 use super::{Finding, Severity};
 use crate::{
     domain::{Counts, Split},
@@ -11,12 +13,20 @@ use crate::{
     },
 };
 
-/// Rule 17: half the width of the macro Dice's interval over images.
+/// Rule 17: half the width of the macro Dice's interval over images. Fewer than ten images warn whatever it is: the
+/// bootstrap of so few makes it too narrow. [H]
 pub fn too_few_validation_images(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     const HALF_WIDTH: f64 = 0.02;
-    let Some(estimate) = evidence.macro_dice.filter(|e| e.interval.half_width() > HALF_WIDTH) else { return vec![] };
-    let (images, half) = (evidence.val.len(), estimate.interval.half_width());
-    let needed = (images as f64 * (half / HALF_WIDTH).powi(2)).ceil();
+    const LEAST: usize = 10;
+    let images = evidence.val.len();
+    let few = (1..LEAST).contains(&images);
+    let Some(estimate) = evidence.macro_dice.filter(|e| few || e.interval.half_width() > HALF_WIDTH) else {
+        let text = format!("There are only {}.", words::count(images, "validation image"));
+        let finding = || Finding::new(17, Severity::Warn, text).against(images as f64, LEAST as f64);
+        return few.then(finding).into_iter().collect();
+    };
+    let half = estimate.interval.half_width();
+    let needed = (images as f64 * (half / HALF_WIDTH).powi(2)).ceil().max(LEAST as f64);
     let text = format!(
         "From {} the macro Dice {} is known to within {} to {} (95 %).",
         words::count(images, "validation image"),
@@ -27,7 +37,9 @@ pub fn too_few_validation_images(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Find
     let advice = format!(
         "About {needed} validation images would make it ± {HALF_WIDTH}; or pool the folds of several split seeds."
     );
-    vec![Finding::new(17, Severity::Info, text).against(half, HALF_WIDTH).advise(advice)]
+    let (severity, value, threshold) =
+        if few { (Severity::Warn, images as f64, LEAST as f64) } else { (Severity::Info, half, HALF_WIDTH) };
+    vec![Finding::new(17, severity, text).against(value, threshold).advise(advice)]
 }
 
 /// Rule 23: the 5th percentile of the images' macro Dice against their mean; the five worst by name. [H]
@@ -49,6 +61,31 @@ pub fn bad_images(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
         words::list(&worst)
     );
     vec![Finding::new(23, Severity::Warn, text).against(low, SHARE * mean)]
+}
+
+/// Rule 23's other half: images of either split in whose masks two classes seem to be exchanged, because the network,
+/// which tells the two apart elsewhere, predicts each as the other. [H]
+pub fn exchanged_labels(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    let mut pairs: BTreeMap<&str, Vec<(&str, f64)>> = BTreeMap::new();
+    for split in [Split::Train, Split::Val] {
+        for (image, classes, share) in evidence.extra(split, "exchanged") {
+            pairs.entry(classes).or_default().push((image, share));
+        }
+    }
+    let finding = |(classes, mut images): (&str, Vec<(&str, f64)>)| {
+        images.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
+        let named: Vec<String> =
+            images.iter().take(5).map(|(name, share)| format!("{name} ({:.0} %)", share * 100.0)).collect();
+        let text = format!(
+            "In the masks of {} the labels of {classes} seem to be exchanged: most pixels of each are predicted as the \
+             other, though elsewhere the network tells them apart. {}{}.",
+            words::count(images.len(), "image"),
+            if images.len() > named.len() { "The surest: " } else { "" },
+            words::list(&named)
+        );
+        Finding::new(23, Severity::Warn, text).against(images.len() as f64, 0.0).advise("Look at these masks.")
+    };
+    pairs.into_iter().map(finding).collect()
 }
 
 /// Rule 25: macro Dice from summed counts against the mean of batches, the images taken in order. [H]

@@ -102,7 +102,7 @@ impl Finding {
 /// A rule that looks at one run.
 type RunRule = fn(&Sweep, &Evidence<'_>) -> Vec<Finding>;
 
-const RUN_RULES: [RunRule; 24] = [
+const RUN_RULES: [RunRule; 25] = [
     scores::pooled_hides_classes,
     scores::background_carries,
     scores::class_never_predicted,
@@ -122,6 +122,7 @@ const RUN_RULES: [RunRule; 24] = [
     scores::soft_and_hard,
     network::miscalibrated,
     images::bad_images,
+    images::exchanged_labels,
     scores::classes_confused,
     images::batch_dependent,
     training::jump_at_resume,

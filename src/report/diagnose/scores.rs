@@ -2,7 +2,7 @@
 
 use super::{Finding, Severity};
 use crate::{
-    domain::Split,
+    domain::{Counts, Split},
     report::{aggregate::Sweep, evidence::Evidence, statistics, words::score},
 };
 
@@ -56,17 +56,22 @@ fn skill<'a>(sweep: &'a Sweep, evidence: &Evidence<'_>) -> Option<(f64, f64, f64
     (share < 1.0).then(|| ((pooled - share) / (1.0 - share), pooled, share, sweep.classes[place].as_str()))
 }
 
-/// Rule 3: no pixel predicted although the class occurs, at the best epoch and in three epochs in a row or more,
-/// or in the last three. [H]
+/// Rule 3: hardly a pixel predicted (fewer than a fiftieth of those that the class has) although the class occurs, at
+/// the best epoch and in three epochs in a row or more, or in the last three. [H]
 pub fn class_never_predicted(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     const EPOCHS: usize = 3;
+    const HARDLY: f64 = 0.02;
+    let predicted = |counts: Counts| counts.tp + counts.fp;
     let finding = |class: &String| {
         let history = evidence.class(Split::Val, class)?;
         let absent: Vec<(usize, bool)> = history
             .points
             .iter()
             .filter(|point| point.images > 0)
-            .map(|point| (point.epoch as usize, point.counts.tp + point.counts.fp == 0))
+            .map(|point| {
+                let hardly = predicted(point.counts) as f64 <= HARDLY * point.counts.support() as f64;
+                (point.epoch as usize, hardly)
+            })
             .collect();
         let last = absent.iter().rev().take_while(|(_, absent)| *absent).count();
         let best = absent.iter().position(|(epoch, _)| *epoch == evidence.best)?;
@@ -83,7 +88,9 @@ pub fn class_never_predicted(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Find
             return None;
         }
         let when = if epochs == absent.len() { "in any epoch".into() } else { format!("for {epochs} epochs in a row") };
-        let text = format!("No pixel is predicted as {class} {when}, though val has it.");
+        let most = history.points.iter().rev().take(epochs).map(|point| predicted(point.counts)).max();
+        let what = if most == Some(0) { "No pixel is" } else { "Hardly any pixel is" };
+        let text = format!("{what} predicted as {class} {when}, though val has it.");
         Some(Finding::new(3, Severity::Fail, text).of(class).against(epochs as f64, needed as f64))
     };
     sweep.foreground().filter_map(finding).collect()

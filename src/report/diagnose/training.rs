@@ -41,48 +41,76 @@ pub fn wrong_monitor(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Rule 14: the training loss rises in many early epochs, or hardly falls, or the best epoch comes at once. [H]
+/// Rule 14: the training loss rises in many early epochs, or hardly falls, or jumps from epoch to epoch to the end, or
+/// the best epoch comes at once and the training score falls from there. [H]
 pub fn rate_too_high(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
-    const RISES: f64 = 0.4;
-    const FALL: f64 = 0.3;
+    const EPOCHS: usize = 8;
     let loss = values(&evidence.loss(Split::Train));
-    if loss.len() < 8 {
+    if loss.len() < EPOCHS {
         return vec![];
     }
+    let found = rises(&loss).or_else(|| jumps(&loss)).or_else(|| best_at_once(evidence, loss.len()));
+    found.into_iter().collect()
+}
+
+/// The share of epochs in which the training loss rises. A converged loss wavers: what counts is the first half, or all
+/// of it where the loss never fell much.
+fn rises(loss: &[f64]) -> Option<Finding> {
+    const RISES: f64 = 0.4;
+    const FALL: f64 = 0.3;
     let (first, lowest) = (loss[0], loss.iter().copied().fold(f64::INFINITY, f64::min));
-    let risen = |curve: &[f64]| {
-        let steps = curve.len() - 1;
-        curve.windows(2).filter(|pair| pair[1] > pair[0]).count() as f64 / steps as f64
-    };
-    // A converged loss wavers: what counts is the first half, or all of it where it never fell.
     let stuck = first - lowest < FALL * first;
-    let share = if stuck { risen(&loss) } else { risen(&loss[..loss.len().div_ceil(2)]) };
-    if share > RISES {
-        let text = format!(
-            "The train loss rises in {:.0} % of the {}epochs and falls from {} to {} at best.",
-            share * 100.0,
-            if stuck { "" } else { "first half's " },
-            score(first),
-            score(lowest)
-        );
-        return vec![Finding::new(14, Severity::Warn, text).against(share, RISES)];
+    let counted = if stuck { loss } else { &loss[..loss.len().div_ceil(2)] };
+    let risen = counted.windows(2).filter(|pair| pair[1] > pair[0]).count() as f64 / (counted.len() - 1) as f64;
+    let text = format!(
+        "The train loss rises in {:.0} % of the {}epochs and falls from {} to {} at best.",
+        risen * 100.0,
+        if stuck { "" } else { "first half's " },
+        score(first),
+        score(lowest)
+    );
+    (risen > RISES).then(|| Finding::new(14, Severity::Warn, text).against(risen, RISES))
+}
+
+/// How far the training loss, measured over the whole split, moves from epoch to epoch in the last half: the median of
+/// |ln ratio|. Steps that are too long throw the weights about without end.
+fn jumps(loss: &[f64]) -> Option<Finding> {
+    const JUMP: f64 = 0.2;
+    let steps: Vec<f64> = loss[loss.len() / 2..]
+        .windows(2)
+        .filter(|pair| pair.iter().all(|loss| *loss > 0.0))
+        .map(|pair| (pair[1] / pair[0]).ln().abs())
+        .collect();
+    let jump = statistics::median(&steps).filter(|jump| *jump > JUMP)?;
+    let text = format!(
+        "From epoch to epoch the train loss still changes by a factor of {:.2} (median of the last half).",
+        jump.exp()
+    );
+    Some(Finding::new(14, Severity::Warn, text).against(jump, JUMP))
+}
+
+fn best_at_once(evidence: &Evidence<'_>, epochs: usize) -> Option<Finding> {
+    const EPOCHS: usize = 10;
+    let early = epochs.div_ceil(10);
+    let at_best = |split| evidence.dice(split).into_iter().find(|point| point.0 == evidence.best).map(|point| point.1);
+    let last = |split| evidence.dice(split).last().map(|point| point.1);
+    let lost = at_best(Split::Val)? - last(Split::Val)?;
+    // Where the training score still rises, the run overfits.
+    let unlearned = at_best(Split::Train)? > last(Split::Train)?;
+    if epochs < EPOCHS || evidence.best > early || lost <= evidence.error() || !unlearned {
+        return None;
     }
-    let dice = evidence.dice(Split::Val);
-    let early = loss.len().div_ceil(10);
-    let best = dice.iter().find(|point| point.0 == evidence.best).map(|point| point.1);
-    match best.zip(dice.last()) {
-        Some((best, last)) if loss.len() >= 10 && evidence.best <= early && best - last.1 > evidence.error() => {
-            let text = format!(
-                "The best of {} epochs is epoch {}, with Dice {}; the last has {}.",
-                loss.len(),
-                evidence.best,
-                score(best),
-                score(last.1)
-            );
-            vec![Finding::new(14, Severity::Warn, text).against(evidence.best as f64, early as f64)]
-        }
-        _ => vec![],
+    // So small a step that a fresh network's chance score stays the best is no step too long.
+    let loss = evidence.loss(Split::Train);
+    if loss.last()?.1 < loss.first()?.1 {
+        return None;
     }
+    let text = format!(
+        "The best of {epochs} epochs is epoch {}; from there val Dice fell by {} and the train loss rose.",
+        evidence.best,
+        score(lost)
+    );
+    Some(Finding::new(14, Severity::Warn, text).against(evidence.best as f64, early as f64))
 }
 
 /// Rule 15: the last tenth of the epochs brought more than 5 % of the gain, or the network is hardly surer than at
