@@ -21,6 +21,8 @@ import sys
 import numpy as np
 from PIL import Image
 
+BEGIN, END = "<!-- written by benches/faults.py -->", "<!-- end -->"
+RULES_OF_A_RUN = 23  # of 27; the others are about a sweep
 SIDE = 48
 GROUPS, OF_GROUP = 10, 8
 SYNTHETIC = ["background", "cell", "vesicle", "crystal"]
@@ -279,12 +281,31 @@ def main():
 
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         found = dict(zip(jobs, pool.map(look, jobs)))
-    for name in sets:
-        for fault in chosen:
-            runs = [found[name, fault, seed] for seed in seeds]
-            fired = sum(any(f["rule"] in fault.rules for f in of_run) for of_run in runs)
-            loud = [[f["rule"] for f in of_run if f["severity"] != "info"] for of_run in runs]
-            print(name, "|", fault.name, "|", fired, "of", len(runs), loud, flush=True)
+    lines = table(found, sets, chosen, seeds)
+    print("\n".join(lines))
+    if arguments.write:
+        text = arguments.write.read_text()
+        head, tail = text.split(BEGIN)[0], text.split(END)[1]
+        arguments.write.write_text("\n".join([head + BEGIN, *lines, END]) + tail)
+
+
+def table(found, sets, faults, seeds):
+    """A row a fault: in how many runs its rule fired; then what was warned of on healthy runs."""
+    lines = ["| fault | rule | " + " | ".join(sets) + " |", "| --- | --- |" + " --- |" * len(sets)]
+    for fault in faults:
+        fired = [sum(any(f["rule"] in fault.rules for f in found[name, fault, seed]) for seed in seeds) for name in sets]
+        if fault.rules:
+            cells = [f"{count} of {len(seeds)}" for count in fired]
+            lines.append(f"| {fault.name} | {' or '.join(fault.rules)} | {' | '.join(cells)} |")
+    healthy = {job: runs for job, runs in found.items() if job[1] is HEALTHY}
+    loud = [(job, f) for job, runs in healthy.items() for f in runs if f["severity"] != "info"]
+    if healthy:
+        checks = len(healthy) * RULES_OF_A_RUN
+        lines += ["", f"Healthy runs: {len(healthy)}, warnings: {len(loud)} in {checks} checks "
+                  f"({len(healthy)} runs × {RULES_OF_A_RUN} rules): {100 * len(loud) / checks:.1f} %; "
+                  f"{len({job for job, _ in loud})} of the runs have one."]
+        lines += [f"- {name}, seed {seed}: {f['rule']}: {f['evidence']}" for (name, _, seed), f in loud]
+    return lines
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ use common::{call, contents, expect_code, small_sweep, sweepscope};
 use rustix::process::{Pid, Signal, kill_process};
 use sweepscope::domain::seed;
 
-const TABLES: [&str; 6] = ["epochs.csv", "classes.csv", "images.csv", "split.csv", "metrics.csv", "findings.csv"];
+const TABLES: [&str; 7] =
+    ["epochs.csv", "classes.csv", "images.csv", "evidence.csv", "split.csv", "metrics.csv", "findings.csv"];
 
 /// The tables of the small sweep, run without a disturbance, and how long that took.
 fn undisturbed(folder: &Path, jobs: &str, results: &str) -> (BTreeMap<PathBuf, Vec<u8>>, Duration) {

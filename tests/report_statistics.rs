@@ -39,6 +39,8 @@ fn check(cases: &Value) {
         ("bca", bca),
         ("anova", anova),
         ("permutation", permutation),
+        ("middle", middle),
+        ("images", images),
     ] {
         let all = cases[name].as_array().unwrap();
         assert_eq!(all.len(), 20, "{name}");
@@ -71,6 +73,8 @@ fn paired(case: &Value) {
     near(Some(test.p), &case["p"], "p");
     near(Some(test.interval.low), &case["low"], "low");
     near(Some(test.interval.high), &case["high"], "high");
+    let needed = statistics::splits_needed(&differences, case["val_share"].as_f64().unwrap());
+    assert_eq!(needed, case["splits_needed"].as_u64().map(|needed| needed as usize), "splits needed");
     let corrected = statistics::holm(&numbers(&case["p_values"]));
     for (found, expected) in corrected.into_iter().zip(case["holm"].as_array().unwrap()) {
         near(Some(found), expected, "Holm");
@@ -101,10 +105,12 @@ fn anova(case: &Value) {
             continue;
         }
         let components = statistics::components(&numbers(&case["scores"]), &factors, pairs).unwrap();
-        let (squares, freedom) = (&case[kind]["squares"], numbers(&case[kind]["freedom"]));
+        let (squares, variance) = (&case[kind]["squares"], &case[kind]["variance"]);
+        let freedom = numbers(&case[kind]["freedom"]);
         assert_eq!(components.len(), freedom.len());
         for (place, component) in components.iter().enumerate() {
             near(Some(component.squares), &squares[place], &component.name);
+            near(Some(component.variance), &variance[place], &component.name);
             assert_eq!(component.freedom, freedom[place] as usize, "{}", component.name);
         }
     }
@@ -116,6 +122,37 @@ fn permutation(case: &Value) {
     let p =
         statistics::permutation_p(&numbers(&case["scores"]), &places("factor"), &places("strata"), 5000, &mut random);
     near(p, &case["p"], "permutation p");
+}
+
+/// The interquartile mean's interval by bootstrap within strata.
+fn middle(case: &Value) {
+    let strata: Vec<Vec<f64>> = case["strata"].as_array().unwrap().iter().map(numbers).collect();
+    let mut random = seed::generator(0, "test/middle", &[]);
+    let interval =
+        statistics::stratified_percentile(&strata, 2000, &mut random, statistics::interquartile_mean).unwrap();
+    drawn(case, interval, "interquartile mean");
+}
+
+/// The BCa interval of a Dice whose counts are summed over images.
+fn images(case: &Value) {
+    let (hits, wrong) = (numbers(&case["hits"]), numbers(&case["wrong"]));
+    let mut random = seed::generator(0, "test/images", &[]);
+    let dice = |weights: &[u32], out: &mut [Option<f64>]| {
+        let sum = |of: &[f64]| of.iter().zip(weights).map(|(of, &weight)| of * f64::from(weight)).sum::<f64>();
+        out[0] = Some(2.0 * sum(&hits) / (2.0 * sum(&hits) + sum(&wrong)));
+    };
+    let estimate = statistics::bca(hits.len(), 2000, &mut random, 1, dice)[0].unwrap();
+    near(Some(estimate.value), &case["value"], "Dice");
+    drawn(case, estimate.interval, "Dice");
+}
+
+/// Both ends within four and a half Monte Carlo errors of those of the reference: forty ends, each of which may be off
+/// by chance once in a hundred thousand.
+fn drawn(case: &Value, found: statistics::Interval, what: &str) {
+    for (end, name, error) in [(found.low, "low", "low_error"), (found.high, "high", "high_error")] {
+        let (expected, error) = (case[name].as_f64().unwrap(), case[error].as_f64().unwrap());
+        assert!((end - expected).abs() <= 4.5 * error + 1e-9, "{what}'s {name} end: {end} is not {expected} ± {error}");
+    }
 }
 
 fn numbers(value: &Value) -> Vec<f64> {

@@ -79,7 +79,8 @@ fn run(run: &RunDir, threads: usize, stop_after: usize) -> Outcome {
 /// Every file that must be the same.
 fn contents(run: &RunDir) -> BTreeMap<String, Vec<u8>> {
     let mut files: Vec<_> =
-        [run.epochs_csv(), run.classes_csv(), run.images_csv(), run.split_csv(), run.run_toml()].to_vec();
+        [run.epochs_csv(), run.classes_csv(), run.images_csv(), run.evidence_csv(), run.split_csv(), run.run_toml()]
+            .to_vec();
     for folder in [run.panels(), run.checkpoints().join("best"), run.checkpoints().join("last")] {
         files.extend(fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
     }

@@ -53,11 +53,13 @@ def paired(rng):
     t = d.mean() / error
     reach = stats.t.ppf(0.975, n - 1) * error
     p = rng.uniform(size=6).round(2) ** 2
+    enough = (m for m in range(n, 1001)
+              if abs(d.mean()) > stats.t.ppf(0.975, m - 1) * np.sqrt(1 / m + share) * d.std(ddof=1))
     wins = (d > 0).sum() + 0.5 * (d == 0).sum()
     low, high = proportion_confint(wins, n, method="wilson")
     return dict(
         differences=d, val_share=share, difference=d.mean(), t=t, p=2 * stats.t.sf(abs(t), n - 1),
-        low=d.mean() - reach, high=d.mean() + reach,
+        low=d.mean() - reach, high=d.mean() + reach, splits_needed=next(enough, None),
         p_values=p, holm=multipletests(p, method="holm")[1],
         superiority=wins / n, superiority_low=low, superiority_high=high,
     )
@@ -90,8 +92,52 @@ def anova(rng, index):
         if np.linalg.matrix_rank(model.model.exog) < model.model.exog.shape[1]:
             continue  # statsmodels' type II counts degrees of freedom by columns, not by rank
         result = anova_lm(model, typ=2)
-        both[name] = dict(squares=list(result["sum_sq"]), freedom=[int(round(f)) for f in result["df"]])
+        both[name] = dict(squares=list(result["sum_sq"]), freedom=[int(round(f)) for f in result["df"]],
+                          variance=variances(table, result))
     return dict(levels=grid.T, scores=scores, **both)
+
+
+def variances(table, result):
+    """Each term's variance by equating its mean square to its expectation."""
+    noise = result["sum_sq"].iloc[-1] / result["df"].iloc[-1]
+    found = []
+    for name, row in list(result.iterrows())[:-1]:
+        axes = [part[2:-1] for part in name.split(":")]
+        runs = table.groupby(axes).size()
+        a_level = (len(table) - (runs**2).sum() / len(table)) / (len(runs) - 1)
+        found.append(max(0.0, (row["sum_sq"] / row["df"] - noise) / a_level))
+    return found + [noise]
+
+
+def ends(intervals):
+    """The mean of repeated intervals' ends, and the standard deviation of one: the Monte Carlo error."""
+    intervals = np.array(intervals)
+    (low, high), (low_error, high_error) = intervals.mean(axis=0), intervals.std(axis=0, ddof=1)
+    return dict(low=low, high=high, low_error=low_error, high_error=high_error)
+
+
+def middle(rng):
+    """Interquartile means of scores drawn within strata; eight scores or more, with ties."""
+    strata = [rng.normal(rng.normal(), 0.5, size=rng.integers(2, 6)).round(1) for _ in range(rng.integers(4, 7))]
+
+    def interval():
+        drawn = np.concatenate([rng.choice(s, size=(2000, len(s))) for s in strata], axis=1)
+        return np.quantile(stats.trim_mean(drawn, 0.25, axis=1), [0.025, 0.975])
+
+    return dict(strata=strata, **ends([interval() for _ in range(20)]))
+
+
+def images(rng):
+    """BCa intervals of a Dice from counts that are summed over drawn images."""
+    hits = rng.integers(0, 50, size=rng.integers(8, 40))
+    wrong = rng.integers(1, 50, size=len(hits))
+    dice = lambda h, w, axis=-1: 2 * h.sum(axis=axis) / (2 * h.sum(axis=axis) + w.sum(axis=axis))
+
+    def interval():
+        result = stats.bootstrap((hits, wrong), dice, paired=True, method="BCa", n_resamples=2000, random_state=rng)
+        return result.confidence_interval.low, result.confidence_interval.high
+
+    return dict(hits=hits, wrong=wrong, value=dice(hits, wrong), **ends([interval() for _ in range(20)]))
 
 
 def permutation(rng):
@@ -128,6 +174,8 @@ if __name__ == "__main__":
         bca=[bca(rng) for _ in range(20)],
         anova=[anova(rng, index) for index in range(20)],
         permutation=[permutation(rng) for _ in range(20)],
+        middle=[middle(rng) for _ in range(20)],
+        images=[images(rng) for _ in range(20)],
     )
     json.dump(plain(cases), sys.stdout, separators=(",", ":"))
     print()

@@ -50,9 +50,14 @@ pub fn lucky_best(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     if optimism <= error {
         return vec![];
     }
+    let smooth = statistics::ema(&raw, EMA);
+    let chosen =
+        evidence.dice(Split::Val).iter().zip(&smooth).max_by(|a, b| a.1.total_cmp(b.1)).map(|(point, _)| point.0);
     let text = format!(
-        "The best val Dice lies {} above its moving average; the images' standard error is {}.",
+        "The best val Dice lies {} above its moving average, which is highest at epoch {}; the images' standard error is \
+         {}.",
         score(optimism),
+        chosen.unwrap_or(evidence.best),
         score(error)
     );
     vec![Finding::new(8, Severity::Warn, text).against(optimism, error)]
