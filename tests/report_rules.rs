@@ -244,6 +244,6 @@ fn findings_csv_has_the_columns_that_users_rely_on() {
     let found = report::findings(&sweep, &runs).unwrap();
     let mut reader = csv::Reader::from_path(sweep.findings_csv()).unwrap();
     let header = reader.headers().unwrap().iter().collect::<Vec<_>>().join(",");
-    assert_eq!(header, "run,rule,severity,class,evidence,value,threshold,advice");
+    assert_eq!(header, "run,rule,severity,class,evidence,value,threshold,advice,source");
     assert_eq!(reader.records().count(), found.len());
 }

@@ -155,13 +155,14 @@ fn write_runs(data: &Sweep, out: &mut dyn Write) -> io::Result<()> {
 pub fn write_findings(sweep: &SweepDir, findings: &[Finding]) -> Result<(), StoreError> {
     let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
     write_derived(&sweep.findings_csv(), |file| {
-        write_record(file, ["run", "rule", "severity", "class", "evidence", "value", "threshold", "advice"])?;
+        write_record(file, ["run", "rule", "severity", "class", "evidence", "value", "threshold", "advice", "source"])?;
         for finding in findings {
             let (run, class) =
                 (finding.run.as_deref().unwrap_or_default(), finding.class.as_deref().unwrap_or_default());
             let (value, threshold) = (number(finding.value), number(finding.threshold));
             let said = [&finding.evidence, &value, &threshold, &finding.advice].map(String::as_str);
-            write_record(file, [run, finding.rule.name, finding.severity.name(), class].into_iter().chain(said))?;
+            let head = [run, finding.rule.name, finding.severity.name(), class];
+            write_record(file, head.into_iter().chain(said).chain([finding.source]))?;
         }
         Ok(())
     })

@@ -2,6 +2,7 @@
 //! the best epoch's weights, so that no epoch pays for it.
 
 use burn::{prelude::*, tensor::backend::AutodiffBackend};
+use rayon::prelude::*;
 
 use super::{
     Training,
@@ -10,7 +11,10 @@ use super::{
     loader,
 };
 use crate::{
-    data::audit::{self, Scaled},
+    data::{
+        IGNORED,
+        audit::{self, Scaled},
+    },
     domain::{EvidenceRow, Norm, Split},
     loss::LossOps,
     metrics::{Bin, Certainty, ImageFigures, at_size, epoch_row, exchanged, figures_at_size},
@@ -95,17 +99,24 @@ where
         }
     }
 
-    /// What scaling to the network's input does to each class; nothing where images keep their size.
+    /// What scaling to the network's input does to each class; where images keep their size, nothing.
     fn scaling(&self, rows: &mut Rows) {
         let (task, classes) = (&self.task, self.loss.classes());
         let indices = task.images_of(rows.split);
-        let mut whole = vec![Scaled::default(); classes];
-        for &index in indices.iter().step_by(indices.len().div_ceil(audit::MOST).max(1)) {
+        let of_image = |&index: &usize| {
             let ((mask, size), seen) = (task.samples.native(index), task.samples.image_size(index));
             if size != seen {
-                let scaled = audit::scaled(mask, size, seen, classes);
-                whole.iter_mut().zip(scaled).for_each(|(sum, scaled)| *sum += scaled);
+                return audit::scaled(mask, size, seen, classes);
             }
+            let mut same = vec![Scaled::default(); classes];
+            mask.iter().filter(|label| **label != IGNORED).for_each(|label| same[usize::from(*label)].counts.tp += 1);
+            same
+        };
+        let step = indices.len().div_ceil(audit::MOST).max(1);
+        let scaled: Vec<_> = indices.par_iter().step_by(step).map(of_image).collect();
+        let mut whole = vec![Scaled::default(); classes];
+        for image in scaled {
+            whole.iter_mut().zip(image).for_each(|(sum, scaled)| *sum += scaled);
         }
         for (name, scaled) in task.classes.names.iter().zip(whole) {
             rows.add("resize_ceiling", name, "", scaled.ceiling());

@@ -69,6 +69,8 @@ pub struct Finding {
     pub threshold: Option<f64>,
     /// What to do.
     pub advice: String,
+    /// Where the rule or its threshold is from.
+    pub source: &'static str,
 }
 
 fn rule_name<S: serde::Serializer>(rule: &&'static Rule, serializer: S) -> Result<S::Ok, S::Error> {
@@ -80,7 +82,8 @@ impl Finding {
     fn new(number: usize, severity: Severity, evidence: String) -> Self {
         let rule = &RULES[number - 1];
         let advice = rule.advice.to_owned();
-        Self { run: None, rule, severity, class: None, evidence, value: None, threshold: None, advice }
+        let source = rule.source;
+        Self { run: None, rule, severity, class: None, evidence, value: None, threshold: None, advice, source }
     }
 
     fn of(mut self, class: &str) -> Self {
