@@ -236,3 +236,99 @@ fn storage(error: StoreError) -> Failure {
 fn broken(what: String) -> Failure {
     Failure::new(FailureKind::Protocol, format!("the trainer sent {what}"))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{ClassSpec, ImageRow, RunId, TimingRow},
+        protocol::Reading,
+    };
+
+    fn run_in(folder: &std::path::Path) -> RunDir {
+        let run = RunDir::new(folder);
+        let mut config = RunConfig::default();
+        let class = |name: &str| ClassSpec { name: name.into(), value: None, color: None };
+        config.data.classes = ["background", "cell"].map(class).into();
+        config.data.background = Some("background".into());
+        let (id, axes) = (RunId(uuid::Uuid::nil()), serde_json::Map::new());
+        RunFile { id, fingerprint: String::new(), axes, scale: None, config }.write(&run).unwrap();
+        run
+    }
+
+    fn hear(recorder: &mut Recorder, line: &str) -> Result<(), Failure> {
+        match Message::read(line.as_bytes()) {
+            Reading::Message(message) => recorder.hear(&message),
+            other => Err(broken(format!("{other:?}"))),
+        }
+    }
+
+    /// An epoch of two images of which one has the class, told image by image.
+    fn epoch(recorder: &mut Recorder, epoch: usize, tp: u64) {
+        let image = |name: &str, tp: u64, fp: u64, fn_: u64| {
+            format!(
+                r#"{{"event":"image","epoch":{epoch},"split":"val","image":"{name}","classes":{{"cell":{{"tp":{tp},"fp":{fp},"fn":{fn_}}}}}}}"#
+            )
+        };
+        hear(recorder, &image("a.png", tp, 0, 8 - tp)).unwrap();
+        hear(recorder, &image("b.png", 0, 2, 0)).unwrap();
+        hear(recorder, &format!(r#"{{"event":"epoch","epoch":{epoch},"split":"val","loss":0.5}}"#)).unwrap();
+    }
+
+    #[test]
+    fn images_that_are_told_are_summed_and_those_of_the_best_and_newest_epoch_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = run_in(folder.path());
+        let mut recorder = Recorder::open(&run).unwrap();
+        recorder.started(None);
+        for (number, tp) in [(1, 4), (2, 6), (3, 5)] {
+            epoch(&mut recorder, number, tp);
+            hear(&mut recorder, &format!(r#"{{"event":"checkpoint","epoch":{number}}}"#)).unwrap();
+        }
+        let rows: Vec<ClassRow> = read_rows(&run.classes_csv()).unwrap();
+        assert_eq!((rows[1].tp, rows[1].fp, rows[1].fn_, rows[1].images), (6, 2, 2, 1));
+        // 2 · 6 / (2 · 6 + 2 + 2)
+        assert_eq!(rows[1].dice, Some(0.75));
+        let epochs: Vec<EpochRow> = read_rows(&run.epochs_csv()).unwrap();
+        assert_eq!((epochs[1].dice_macro, epochs[1].images, epochs[1].loss), (Some(0.75), 2, Some(0.5)));
+        let images: Vec<ImageRow> = read_rows(&run.images_csv()).unwrap();
+        let kept: Vec<_> =
+            images.iter().map(|row| (row.epoch, row.image.as_str(), row.tp, row.dice.is_some())).collect();
+        assert_eq!(
+            kept,
+            [(2, "a.png", 6, true), (2, "b.png", 0, false), (3, "a.png", 5, true), (3, "b.png", 0, false)]
+        );
+        let timing: Vec<TimingRow> = read_rows(&run.timing_csv()).unwrap();
+        assert_eq!(timing.iter().map(|row| (row.attempt, row.epoch)).collect::<Vec<_>>(), [(1, 1), (1, 2), (1, 3)]);
+        assert_eq!(run.read_state().unwrap().best_epoch, 2);
+    }
+
+    #[test]
+    fn an_attempt_goes_on_with_the_best_of_the_epochs_up_to_its_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = run_in(folder.path());
+        let mut recorder = Recorder::open(&run).unwrap();
+        epoch(&mut recorder, 1, 5);
+        epoch(&mut recorder, 2, 4);
+        hear(&mut recorder, r#"{"event":"checkpoint","epoch":2}"#).unwrap();
+        epoch(&mut recorder, 3, 8);
+        // The figures of epoch 3 are recorded as epoch 4 comes; then all is lost after the checkpoint.
+        epoch(&mut recorder, 4, 1);
+        assert_eq!(run.read_state().unwrap().best_epoch, 3);
+        let mut recorder = Recorder::open(&run).unwrap();
+        assert_eq!(recorder.state.best_epoch, 1);
+        epoch(&mut recorder, 3, 3);
+        hear(&mut recorder, r#"{"event":"done"}"#).unwrap();
+        let state = run.read_state().unwrap();
+        assert_eq!((state.best_epoch, state.epoch, state.state), (1, 3, RunState::Completed));
+    }
+
+    #[test]
+    fn an_image_with_a_class_that_is_not_there_breaks_the_protocol() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::open(&run_in(folder.path())).unwrap();
+        let line = r#"{"event":"image","epoch":1,"split":"val","image":"a","classes":{"cat":{"tp":1,"fp":0,"fn":0}}}"#;
+        assert_eq!(hear(&mut recorder, line).unwrap_err().kind, FailureKind::Protocol);
+    }
+}
