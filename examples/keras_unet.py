@@ -11,7 +11,6 @@ from PIL import Image
 import sweepscope_run as run
 
 TRAIN = run.SETTINGS["train"]
-HEIGHT, WIDTH = run.SETTINGS["data"]["input_size"]
 
 # ---------------------------------------------------------------------------------------------------- for sweepscope
 
@@ -45,7 +44,7 @@ def go_on(model):
 def load(split):
     """Images (n, h, w, 1) from 0 to 1, true classes (n, h, w) and names."""
     pairs = run.images(split)
-    read = lambda path, how: np.array(Image.open(path).convert("L").resize((WIDTH, HEIGHT), how))
+    read = lambda path, how: np.array(Image.open(path).convert("L").resize((run.WIDTH, run.HEIGHT), how))
     images = np.stack([read(image, Image.BILINEAR) for image, _ in pairs])[..., None].astype("float32") / 255
     return images, np.stack([read(mask, Image.NEAREST) for _, mask in pairs]), [image.name for image, _ in pairs]
 
@@ -59,7 +58,7 @@ def block(inputs, width):
 
 
 def unet(classes, width=8):
-    inputs = layers.Input((HEIGHT, WIDTH, 1))
+    inputs = layers.Input((run.HEIGHT, run.WIDTH, 1))
     wide = block(inputs, width)
     deep = layers.UpSampling2D()(block(layers.MaxPooling2D()(wide), 2 * width))
     outputs = layers.Conv2D(classes, 1, activation="softmax")(block(layers.Concatenate()([wide, deep]), width))

@@ -11,13 +11,12 @@ from torch.nn import functional as F
 import sweepscope_run as run
 
 TRAIN = run.SETTINGS["train"]
-HEIGHT, WIDTH = run.SETTINGS["data"]["input_size"]
 
 
 def load(split):
     """Images (n, 1, h, w) from 0 to 1, true classes (n, h, w) and names."""
     pairs = run.images(split)
-    read = lambda path, how: np.array(Image.open(path).convert("L").resize((WIDTH, HEIGHT), how))
+    read = lambda path, how: np.array(Image.open(path).convert("L").resize((run.WIDTH, run.HEIGHT), how))
     images = np.stack([read(image, Image.BILINEAR) for image, _ in pairs])[:, None] / 255
     masks = np.stack([read(mask, Image.NEAREST) for _, mask in pairs])
     return torch.tensor(images, dtype=torch.float32), torch.tensor(masks).long(), [image.name for image, _ in pairs]

@@ -3,13 +3,14 @@
 The script's stdout is read line by line: JSON lines with an "event" are messages, all others go to the run's log.
 """
 import csv, json, os, pathlib, signal, sys, tomllib
+import numpy as np
 
 RUN = pathlib.Path(os.environ["SWEEPSCOPE_RUN_DIR"])
 CHECKPOINTS = pathlib.Path(os.environ["SWEEPSCOPE_CHECKPOINT_DIR"])
 RESUME_EPOCH = int(os.environ["SWEEPSCOPE_RESUME_EPOCH"] or 0)  # 0: from the start
 SETTINGS = tomllib.loads(pathlib.Path(os.environ["SWEEPSCOPE_CONFIG"]).read_text())["config"]
-CLASSES = [c["name"] if isinstance(c, dict) else c for c in SETTINGS["data"]["classes"]]
-
+HEIGHT, WIDTH = np.broadcast_to(SETTINGS["data"]["input_size"], 2).tolist()  # one number: both
+CLASSES = [label["name"] for label in SETTINGS["data"]["classes"]]
 stop_asked = []
 signal.signal(signal.SIGTERM, lambda *_: stop_asked.append(True))
 

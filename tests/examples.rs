@@ -31,7 +31,7 @@ fn the_keras_example_goes_on_after_a_crash() {
 fn check(example: &str, package: &str, signal: Signal, code: i32) {
     let Some(python) = python(package) else { return };
     let folder = tempfile::tempdir().unwrap();
-    common::expect_code(&common::call(folder.path(), &["data", "synth", "data", "--images", "20"]), 0);
+    common::expect_code(&common::call(folder.path(), &["data", "synth", "data", "--images", "40"]), 0);
     common::expect_code(&sweep(folder.path(), example, &python, "whole").output().unwrap(), 0);
     let whole = folder.path().join("whole").join(example);
 
