@@ -10,13 +10,8 @@ use serde_json::Value as Json;
 use toml::Value;
 
 use crate::{
-<<<<<<< HEAD
-    domain::{Canonical, ClassWeights, RunConfig, axis_text},
+    domain::{Canonical, Contradiction, DeviceRequest, RunConfig, axis_text},
     spec::{Problem, Problems, SweepSpec, schema},
-=======
-    domain::{Contradiction, DeviceRequest, RunConfig, axis_text},
-    spec::{Order, Problem, Problems, SweepSpec, schema},
->>>>>>> c62248a (wip)
 };
 use picks::Axes;
 use sections::Sections;

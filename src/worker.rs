@@ -126,13 +126,8 @@ where
     let dataset = cache.as_ref().map_or_else(|| Dataset::open(&config.data), |cache| cache.open(&config.data));
     let dataset = dataset.map_err(bad_data)?;
     let splits = assign(&dataset, &config.split).map_err(bad_data)?;
-<<<<<<< HEAD
     write_rows(&run.split_csv(), &split_rows(&dataset, &splits)).map_err(storage)?;
-    check(&config, &dataset, &splits)?;
-=======
-    write_split(run, &dataset, &splits).map_err(storage)?;
     check(&config, device, &dataset, &splits)?;
->>>>>>> c62248a (wip)
     let prepared = match cache {
         // The cache holds arrays of one size.
         Some(cache) if config.data.input_mode == InputMode::Resize => cache.load(&dataset, &config.data, &splits),

@@ -5,11 +5,7 @@ use std::{collections::HashSet, path::Path};
 
 use serde_json::json;
 use sweepscope::{
-<<<<<<< HEAD
-    domain::{RunConfig, RunId},
-=======
-    domain::{Precision, RunConfig},
->>>>>>> c62248a (wip)
+    domain::{Precision, RunConfig, RunId},
     grid::{self, Cell},
     spec::{Problems, SweepSpec, schema},
 };

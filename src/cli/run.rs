@@ -91,12 +91,8 @@ pub fn run(loaded: &Loaded, flags: &Schedule) -> Result<ExitCode, Refusal> {
     if plan.pending().next().is_none() {
         return nothing_to_do(plan);
     }
-<<<<<<< HEAD
     let dataset = loading::check_data(plan, Cache::standard().as_ref())?;
-=======
-    loading::check_data(plan, Cache::standard().as_ref())?;
     let options = options(loaded, flags)?;
->>>>>>> c62248a (wip)
     let sweep = &plan.sweep;
     store::create_dir(sweep.root())?;
     let lock = store::SweepLock::acquire(sweep)?;

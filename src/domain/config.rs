@@ -236,15 +236,12 @@ pub struct TrainConfig {
     pub plateau_patience: usize,
     /// Epochs between checkpoints.
     pub checkpoint_every: usize,
-<<<<<<< HEAD
     /// Epochs whose number this divides keep their checkpoint, beside the last and the best. Not part of a
     /// run's identity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_epochs: Option<usize>,
-=======
     /// What convolutions compute with; weights, norms and losses are 32-bit in any case.
     pub precision: Precision,
->>>>>>> c62248a (wip)
     /// When to end before `epochs`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
@@ -267,11 +264,8 @@ impl Default for TrainConfig {
             plateau_factor: 0.1,
             plateau_patience: 10,
             checkpoint_every: 1,
-<<<<<<< HEAD
             keep_epochs: None,
-=======
             precision: Precision::F32,
->>>>>>> c62248a (wip)
             early_stopping: None,
         }
     }

@@ -123,11 +123,8 @@ pub const KEYS: &[Key] = &[
     setting("train.plateau_factor", Kind::Share(false)),
     setting("train.plateau_patience", Kind::Whole(0, MANY)),
     fixed("train.checkpoint_every", Kind::Whole(1, MANY)),
-<<<<<<< HEAD
     fixed("train.keep_epochs", Kind::Whole(1, MANY)),
-=======
     setting("train.precision", Kind::Choice(&["f32", "bf16"])),
->>>>>>> c62248a (wip)
     setting("train.early_stopping.monitor", Kind::Figure),
     setting("train.early_stopping.patience", Kind::Whole(0, MANY)),
     setting("train.early_stopping.min_delta", Kind::NotNegative),
