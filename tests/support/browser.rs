@@ -52,6 +52,7 @@ impl Browser {
         std::thread::spawn(move || said.for_each(drop));
         let page = target(&host);
         let mut socket = TcpStream::connect(&host).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let key = "dGhlIHNhbXBsZSBub25jZQ==";
         write!(
             socket,
@@ -183,13 +184,22 @@ impl Drop for Browser {
     }
 }
 
-/// The path of the page's socket.
+/// The path of the page's socket. The browser keeps the connection open: its answer ends where it says.
 fn target(host: &str) -> String {
-    let mut connection = TcpStream::connect(host).unwrap();
-    write!(connection, "GET /json/list HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    let _ = connection.read_to_string(&mut answer);
-    let list: Value = serde_json::from_str(&answer[answer.find("\r\n\r\n").unwrap()..]).unwrap();
+    let mut connection = BufReader::new(TcpStream::connect(host).unwrap());
+    write!(connection.get_mut(), "GET /json/list HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+    let mut length = 0;
+    let mut line = String::new();
+    while line != "\r\n" {
+        line.clear();
+        connection.read_line(&mut line).unwrap();
+        if let Some(bytes) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = bytes.trim().parse().unwrap();
+        }
+    }
+    let mut answer = vec![0; length];
+    connection.read_exact(&mut answer).unwrap();
+    let list: Value = serde_json::from_slice(&answer).unwrap();
     let page = list.as_array().unwrap().iter().find(|target| target["type"] == "page").unwrap();
     let address = page["webSocketDebuggerUrl"].as_str().unwrap();
     address.trim_start_matches("ws://").split_once('/').map(|(_, path)| format!("/{path}")).unwrap()
