@@ -191,6 +191,14 @@ fn a_loss_that_is_thrown_about_fires_rule_14_and_one_that_converges_does_not() {
 }
 
 #[test]
+fn a_loss_that_stands_still_is_no_rate_too_high() {
+    let fired = planted(|run| {
+        change(&run.epochs_csv(), |row: &mut EpochRow| row.loss = Some(1.5 + 0.001 * (row.epoch % 2) as f64));
+    });
+    assert!(!fired.contains(&14), "{fired:?}");
+}
+
+#[test]
 fn a_training_score_far_above_the_validation_score_fires_rule_9() {
     let gap = |gap: f64| {
         planted(|run| {

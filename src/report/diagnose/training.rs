@@ -53,6 +53,15 @@ pub fn rate_too_high(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     found.into_iter().collect()
 }
 
+/// How far a curve moves from epoch to epoch: the median of |ln ratio|.
+fn movement(loss: &[f64]) -> Option<f64> {
+    let positive = loss.windows(2).filter(|pair| pair.iter().all(|loss| *loss > 0.0));
+    statistics::median(&positive.map(|pair| (pair[1] / pair[0]).ln().abs()).collect::<Vec<_>>())
+}
+
+/// Below this a loss that does not fall stands still: its rate is too low, not too high. [H]
+const STILL: f64 = 0.02;
+
 /// The share of epochs in which the training loss rises. A converged loss wavers: what counts is the first half, or all
 /// of it where the loss never fell much.
 fn rises(loss: &[f64]) -> Option<Finding> {
@@ -69,19 +78,15 @@ fn rises(loss: &[f64]) -> Option<Finding> {
         score(first),
         score(lowest)
     );
-    (risen > RISES).then(|| Finding::new(14, Severity::Warn, text).against(risen, RISES))
+    let moves = movement(counted).is_some_and(|movement| movement > STILL);
+    (risen > RISES && moves).then(|| Finding::new(14, Severity::Warn, text).against(risen, RISES))
 }
 
-/// How far the training loss, measured over the whole split, moves from epoch to epoch in the last half: the median of
-/// |ln ratio|. Steps that are too long throw the weights about without end.
+/// The training loss, measured over the whole split, still moves far from epoch to epoch in the last half: steps that
+/// are too long throw the weights about without end.
 fn jumps(loss: &[f64]) -> Option<Finding> {
     const JUMP: f64 = 0.2;
-    let steps: Vec<f64> = loss[loss.len() / 2..]
-        .windows(2)
-        .filter(|pair| pair.iter().all(|loss| *loss > 0.0))
-        .map(|pair| (pair[1] / pair[0]).ln().abs())
-        .collect();
-    let jump = statistics::median(&steps).filter(|jump| *jump > JUMP)?;
+    let jump = movement(&loss[loss.len() / 2..]).filter(|jump| *jump > JUMP)?;
     let text = format!(
         "From epoch to epoch the train loss still changes by a factor of {:.2} (median of the last half).",
         jump.exp()
@@ -97,16 +102,12 @@ fn best_at_once(evidence: &Evidence<'_>, epochs: usize) -> Option<Finding> {
     let lost = at_best(Split::Val)? - last(Split::Val)?;
     // Where the training score still rises, the run overfits.
     let unlearned = at_best(Split::Train)? > last(Split::Train)?;
-    if epochs < EPOCHS || evidence.best > early || lost <= evidence.error() || !unlearned {
-        return None;
-    }
-    // So small a step that a fresh network's chance score stays the best is no step too long.
-    let loss = evidence.loss(Split::Train);
-    if loss.last()?.1 < loss.first()?.1 {
+    let moves = movement(&values(&evidence.loss(Split::Train)))? > STILL;
+    if epochs < EPOCHS || evidence.best > early || lost <= evidence.error() || !unlearned || !moves {
         return None;
     }
     let text = format!(
-        "The best of {epochs} epochs is epoch {}; from there val Dice fell by {} and the train loss rose.",
+        "The best of {epochs} epochs is epoch {}; from there val Dice fell by {}, and train Dice fell too.",
         evidence.best,
         score(lost)
     );
