@@ -119,7 +119,7 @@ fn a_sweep_is_watched_from_its_start_to_its_end_without_reloading() {
     browser.wait_for("document.body.innerText.includes('No sweep yet')");
 
     let mut run = common::sweepscope(folder.path());
-    let mut run = run.args(["run", "sweep.toml", "train.epochs=12", "-j", "1"]).stderr(Stdio::null()).spawn().unwrap();
+    let mut run = run.args(["run", "sweep.toml", "train.epochs=60", "-j", "1"]).stderr(Stdio::null()).spawn().unwrap();
     browser.wait_for("document.querySelector('.sweep a')?.textContent === 'small'");
     browser.value("document.querySelector('.sweep a').click()");
     browser.wait_for(

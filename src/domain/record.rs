@@ -193,9 +193,9 @@ pub struct TimingRow {
     pub images_per_second: f64,
     /// Largest resident memory so far, in MiB.
     pub peak_memory_mib: f64,
-    /// Seconds of `train_seconds` in which a step waited for its batch.
+    /// Seconds of `train_seconds` in which a step waited for its batch; unknown of an outside trainer.
     #[serde(default)]
-    pub wait_seconds: f64,
+    pub wait_seconds: Option<f64>,
 }
 
 /// A row of split.csv.

@@ -33,7 +33,7 @@ impl Stopwatch {
             train_seconds,
             eval_seconds: (now - figures).as_secs_f64(),
             images_per_second: train_images as f64 / train_seconds.max(1e-9),
-            wait_seconds: 0.0,
+            wait_seconds: None,
             peak_memory_mib: state.process.map_or(0.0, |process| peak_memory_mib(process.pid)),
         }
     }

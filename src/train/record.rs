@@ -40,7 +40,7 @@ where
         let mut record = self.figures(network, epoch, learning_rate);
         record.timing.attempt = state.attempts;
         record.timing.train_seconds = spent.train_seconds;
-        record.timing.wait_seconds = spent.wait_seconds;
+        record.timing.wait_seconds = Some(spent.wait_seconds);
         let images = self.task.images_of(Split::Train).len() as f64;
         record.timing.images_per_second = images / spent.train_seconds.max(1e-9);
         history.extend(record.splits.iter().cloned());
@@ -92,7 +92,7 @@ where
                 eval_seconds: 0.0,
                 images_per_second: 0.0,
                 peak_memory_mib: 0.0,
-                wait_seconds: 0.0,
+                wait_seconds: None,
             },
         };
         for split in [Split::Train, Split::Val] {

@@ -231,7 +231,7 @@ impl<'a> History<'a> {
             eval_seconds: 0.25,
             images_per_second: self.fake.images[0] as f64 / 1.5,
             peak_memory_mib: 210.0,
-            wait_seconds: 0.0,
+            wait_seconds: None,
         });
     }
 
