@@ -119,7 +119,7 @@ fn a_sweep_is_watched_from_its_start_to_its_end_without_reloading() {
     browser.wait_for("document.body.innerText.includes('No sweep yet')");
 
     let mut run = common::sweepscope(folder.path());
-    let mut run = run.args(["run", "sweep.toml", "train.epochs=60", "-j", "1"]).stderr(Stdio::null()).spawn().unwrap();
+    let mut run = run.args(["run", "sweep.toml", "train.epochs=30", "-j", "1"]).stderr(Stdio::null()).spawn().unwrap();
     browser.wait_for("document.querySelector('.sweep a')?.textContent === 'small'");
     browser.value("document.querySelector('.sweep a').click()");
     browser.wait_for(
@@ -130,7 +130,8 @@ fn a_sweep_is_watched_from_its_start_to_its_end_without_reloading() {
         "window.mark = 'not reloaded'; window.epochs = new Set(); window.lengths = new Set(); setInterval(() => { \
          const column = [...document.querySelectorAll('#runs th')].findIndex((th) => th.textContent === 'epochs'); \
          epochs.add([...document.querySelectorAll('#runs tbody tr')].map((tr) => tr.cells[column]?.textContent).join()); \
-         lengths.add(document.querySelector('#details-2 svg.chart path')?.getAttribute('d').length); }, 50)",
+         const lines = [...document.querySelectorAll('#details-2 svg.chart path')].map((path) => path.getAttribute('d')); \
+         lengths.add(Math.max(...lines.map((line) => line.length))); }, 50)",
     );
     browser.value("document.getElementById('run-2').open = true");
     browser.wait_for("document.querySelectorAll('#now tbody tr').length === 1");

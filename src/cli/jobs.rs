@@ -55,7 +55,7 @@ pub fn can_use_gpus(plan: &Plan) -> bool {
 
 fn trainer(program: &Path, entry: &PlanEntry) -> Result<Trainer, Refusal> {
     let program = program.to_owned();
-    let Some(TrainerConfig { command, folder }) = &entry.config.trainer else {
+    let Some(TrainerConfig { command, folder }) = entry.config.trainer.as_deref() else {
         return Ok(Trainer::BuiltIn { program });
     };
     let name = &entry.planned.run;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Metric;
+use super::{Metric, Shared};
 
 /// Declares an enum whose variants are written in snake_case in the sweep file.
 macro_rules! choice {
@@ -32,7 +32,7 @@ pub struct RunConfig {
     /// The figure that ranks runs and picks the best epoch (`[sweep] monitor`).
     pub monitor: Metric,
     /// Images, masks and what their values mean.
-    pub data: DataConfig,
+    pub data: Shared<DataConfig>,
     /// Which image is used for what.
     pub split: SplitConfig,
     /// The network.
@@ -45,7 +45,7 @@ pub struct RunConfig {
     pub augment: AugmentConfig,
     /// An outside program in place of the built-in trainer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trainer: Option<TrainerConfig>,
+    pub trainer: Option<Shared<TrainerConfig>>,
 }
 
 impl RunConfig {

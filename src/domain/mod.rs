@@ -11,6 +11,7 @@ mod record;
 mod scale;
 mod schedule;
 pub mod seed;
+mod shared;
 mod state;
 
 pub use config::*;
@@ -22,4 +23,5 @@ pub use placeholder::{placeholders, substitute};
 pub use record::*;
 pub use scale::Scale;
 pub use schedule::{AutoOr, DeviceRequest, EarlyEnd, ScheduleConfig};
+pub use shared::Shared;
 pub use state::{Process, RunState, StateRecord};

@@ -104,7 +104,7 @@ fn blocks_and_their_gradients_agree_with_stock_operations() {
 }
 
 /// bfloat16 keeps 8 bits: each product is off by 2⁻⁸ at most, and sums of many less; the gradients that pass through
-/// the norm are differences and off by some more.
+/// the norm are differences and off by some more, most of all the bias's: all but a little of its sum cancels.
 #[test]
 fn half_precision_rounds_the_convolution_alone_and_gradients_stay_in_32_bits() {
     let block = |x: &[Tensor<A, 4>], half: bool| {
@@ -125,8 +125,9 @@ fn half_precision_rounds_the_convolution_alone_and_gradients_stay_in_32_bits() {
             (half - full.clone()).abs().mean().into_scalar() / full.abs().mean().into_scalar()
         })
         .collect();
-    assert!(errors[0] > 1e-5, "the map was not rounded: {errors:?}");
-    assert!(errors.iter().all(|&error| error < 5e-2), "mean relative errors {errors:?}");
+    let [map, source, weight, bias, gamma, beta] = errors[..] else { panic!("{errors:?}") };
+    assert!(map > 1e-5, "the map was not rounded: {errors:?}");
+    assert!([map, source, weight, gamma, beta].iter().all(|&error| error < 5e-2) && bias < 0.2, "{errors:?}");
 }
 
 #[test]
