@@ -31,12 +31,13 @@ pub fn jumping(analysis: &Analysis<'_>) -> Option<String> {
     let halves: Vec<f64> =
         known.iter().filter_map(|evidence| Some(evidence.macro_dice?.interval.half_width())).collect();
     let images = known.iter().map(|evidence| evidence.val.len()).min()?;
-    let known_to = median(&halves).map(|half| format!(" fix a run's score to ± {} only", words::score(half)));
+    let images = words::count(images, "validation image");
+    let known_to = median(&halves)
+        .map(|half| format!("; with {images} a run's score is known to ± {} (95 %)", words::score(half)));
     Some(format!(
-        "The validation curves jump in {noisy} of {} ({} from epoch to epoch): {}{}.",
+        "The validation curves jump in {noisy} of {} ({} from epoch to epoch, standard deviation){}.",
         words::count(known.len(), "run"),
         words::score(noise),
-        words::count(images, "validation image"),
         known_to.unwrap_or_default()
     ))
 }
