@@ -14,8 +14,8 @@ use super::{
 const WIDTH: f64 = 960.0;
 /// Room for ticks and the scale's name, and below them.
 const BELOW: f64 = 40.0;
-/// Room for the notes at the right.
-const NOTES: f64 = 96.0;
+/// Least room at the right, where the notes stand.
+const NOTES: f64 = 64.0;
 
 type Plane<'a, DB> = ChartContext<'a, DB, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
@@ -101,11 +101,13 @@ impl Chart for Rows {
                 entries.iter().map(|(label, color)| (label.clone(), color.mix(1.0), Mark::Dot)).collect();
             style::legend(area, (30.0 + style::width(heading, 12.0), 15.0), &entries)?;
         }
+        let notes = self.rows.iter().map(|row| style::width(&row.note, 10.0)).fold(0.0, f64::max);
+        let right = WIDTH - (notes + 20.0).max(NOTES);
         let (low, high) = self.range();
         let count = self.rows.len() as f64;
         let mut plane = ChartBuilder::on(area)
             .margin_top(px(self.top()))
-            .margin_right(px(NOTES))
+            .margin_right(px(WIDTH - right))
             .margin_left(px(left))
             .margin_bottom(px(6.0))
             .x_label_area_size(px(BELOW))
@@ -121,7 +123,7 @@ impl Chart for Rows {
             let y = px(self.top() + (index as f64 + 0.5) * self.height);
             let label = style::fitted(&row.label, 11.0, left - 12.0);
             area.draw(&Text::new(label, (px(left - 8.0), y), style::anchored(11.0, HPos::Right, VPos::Center)))?;
-            let note = (px(WIDTH - NOTES + 8.0), y);
+            let note = (px(right + 8.0), y);
             area.draw(&Text::new(row.note.as_str(), note, style::anchored(10.0, HPos::Left, VPos::Center)))?;
         }
         Ok(())
