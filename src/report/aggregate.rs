@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 
+use csv::ByteRecord;
 use serde::de::DeserializeOwned;
 
 use super::counts::{CountColumns, CountRow};
@@ -200,19 +201,25 @@ pub(super) fn read_head(dir: &RunDir, problems: &mut Vec<String>) -> Run {
     run
 }
 
-/// Reads the tables of a run up to the last epoch that its state names, and returns what could not be read.
-pub(super) fn read_tables(dir: &RunDir, run: &mut Run) -> Vec<String> {
+/// Reads the tables of a run up to the last epoch that its state names, and returns what could not be read. `copy` is
+/// given the header and each row of classes.csv.
+pub(super) fn read_tables(dir: &RunDir, run: &mut Run, copy: &mut Copy<'_>) -> Vec<String> {
     let mut problems = Vec::new();
-    add_epochs(dir, run, &mut whole_lines, &mut problems);
+    add_epochs(dir, run, &mut whole_lines, copy, &mut problems);
     read_whole(dir, run, &mut problems);
     problems
 }
 
-/// Adds the rows of the tables that grow by an epoch at a time. `lines` gives a table's rows under its header.
+/// Takes the header and a row of a table.
+pub(super) type Copy<'a> = dyn FnMut(&ByteRecord, &ByteRecord) + 'a;
+
+/// Adds the rows of the tables that grow by an epoch at a time. `lines` gives a table's rows under its header; `copy` is
+/// given those of classes.csv.
 pub(super) fn add_epochs(
     dir: &RunDir,
     run: &mut Run,
     lines: &mut dyn FnMut(&Path, &mut Vec<String>) -> Vec<u8>,
+    copy: &mut Copy<'_>,
     problems: &mut Vec<String>,
 ) {
     let last = run.state.epoch;
@@ -223,7 +230,14 @@ pub(super) fn add_epochs(
         }
     });
     let path = dir.classes_csv();
-    add_classes(&path, &lines(&path, problems), last, &mut run.classes, problems);
+    let text = lines(&path, problems);
+    let mut place = 0;
+    each_count(&path, &text, problems, |header, record, row| {
+        if row.epoch as usize <= last {
+            add_class(&mut run.classes, &mut place, &row);
+            copy(header, record);
+        }
+    });
     let path = dir.timing_csv();
     each_row(&path, &lines(&path, problems), problems, |row: TimingRow| {
         if row.epoch <= last {
@@ -238,30 +252,24 @@ pub(super) fn read_whole(dir: &RunDir, run: &mut Run, problems: &mut Vec<String>
     (run.split, run.evidence) = (read_rows(&dir.split_csv(), problems), read_rows(&dir.evidence_csv(), problems));
 }
 
-fn add_classes(path: &Path, text: &[u8], last: usize, histories: &mut Vec<ClassHistory>, problems: &mut Vec<String>) {
-    let mut place = 0;
-    each_count(path, text, problems, |row| {
-        if row.epoch as usize > last {
-            return;
-        }
-        // Rows come in the same order each epoch, so the next history is nearly always the right one.
-        let is_it = |history: &ClassHistory| history.split == row.split && history.class == row.class;
-        place += 1;
-        if !histories.get(place).is_some_and(is_it) {
-            place = histories.iter().position(is_it).unwrap_or_else(|| {
-                histories.push(ClassHistory { split: row.split, class: row.class.to_owned(), points: Vec::new() });
-                histories.len() - 1
-            });
-        }
-        histories[place].points.push(ClassPoint { epoch: row.epoch, images: row.images, counts: row.counts });
-    });
+/// Rows come in the same order each epoch, so the history after the one at `place` is nearly always the right one.
+fn add_class(histories: &mut Vec<ClassHistory>, place: &mut usize, row: &CountRow<'_>) {
+    let is_it = |history: &ClassHistory| history.split == row.split && history.class == row.class;
+    *place += 1;
+    if !histories.get(*place).is_some_and(is_it) {
+        *place = histories.iter().position(is_it).unwrap_or_else(|| {
+            histories.push(ClassHistory { split: row.split, class: row.class.to_owned(), points: Vec::new() });
+            histories.len() - 1
+        });
+    }
+    histories[*place].points.push(ClassPoint { epoch: row.epoch, images: row.images, counts: row.counts });
 }
 
 fn read_images(path: &Path, problems: &mut Vec<String>) -> ImageTable {
     let mut table = ImageTable::default();
     let mut places = BTreeMap::new();
     let text = whole_lines(path, problems);
-    each_count(path, &text, problems, |row| {
+    each_count(path, &text, problems, |_, _, row| {
         let image = *places.entry(row.image.to_owned()).or_insert_with(|| {
             table.names.push(row.image.to_owned());
             table.names.len() as u32 - 1
@@ -292,13 +300,20 @@ fn each_row<T: DeserializeOwned>(path: &Path, text: &[u8], problems: &mut Vec<St
     }
 }
 
-fn each_count(path: &Path, text: &[u8], problems: &mut Vec<String>, mut take: impl FnMut(CountRow<'_>)) {
+/// Gives `take` the header, the record and what it says.
+fn each_count(
+    path: &Path,
+    text: &[u8],
+    problems: &mut Vec<String>,
+    mut take: impl FnMut(&ByteRecord, &ByteRecord, CountRow<'_>),
+) {
     let mut reader = csv::Reader::from_reader(text);
-    let columns = match reader.byte_headers() {
-        Ok(headers) => CountColumns::of(headers),
+    let header = match reader.byte_headers() {
+        Ok(header) => header.clone(),
         Err(e) => return problems.push(damaged(path, &e)),
     };
-    let mut record = csv::ByteRecord::new();
+    let columns = CountColumns::of(&header);
+    let mut record = ByteRecord::new();
     loop {
         match reader.read_byte_record(&mut record) {
             Ok(true) => {}
@@ -306,7 +321,7 @@ fn each_count(path: &Path, text: &[u8], problems: &mut Vec<String>, mut take: im
             Err(e) => return problems.push(damaged(path, &e)),
         }
         match columns.row(&record) {
-            Ok(row) => take(row),
+            Ok(row) => take(&header, &record, row),
             Err(column) => {
                 let line = record.position().map_or(0, csv::Position::line);
                 return problems.push(damaged(path, &format!("the {column} in line {line} cannot be read")));

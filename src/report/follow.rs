@@ -151,7 +151,7 @@ fn look_at(dir: &RunDir, run: &mut Run, seen: &mut Seen, is_running: bool) -> bo
             Vec::new()
         })
     };
-    aggregate::add_epochs(dir, run, &mut added, &mut problems);
+    aggregate::add_epochs(dir, run, &mut added, &mut |_, _| (), &mut problems);
     aggregate::read_whole(dir, run, &mut problems);
     seen.state = state;
     seen.problems = problems;

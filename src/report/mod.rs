@@ -53,6 +53,7 @@ use aggregate::Sweep;
 use diagnose::{Balance, Finding, Unjudged};
 use evidence::Evidence;
 use standings::Standing;
+use statistics::Component;
 
 /// What `run` and `report` say at their end.
 #[derive(Clone, Debug, PartialEq)]
@@ -154,12 +155,14 @@ pub fn findings(sweep: &SweepDir, runs: &[String]) -> Result<Vec<Finding>, Repor
 }
 
 /// What is worked out from a sweep's records.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Analysis<'a> {
     /// Prepared figures of each run, in the sweep's order; `None` where there is no best epoch.
     pub evidence: Vec<Option<Evidence<'a>>>,
     /// The settings, the best first.
     pub standings: Vec<Standing<'a>>,
+    /// What each axis explains of the score; `None` where there are too few runs to tell.
+    pub variance: Option<Vec<Component>>,
     /// What is wrong.
     pub findings: Vec<Finding>,
     /// How each split deals out the classes.
@@ -171,8 +174,9 @@ impl<'a> Analysis<'a> {
     pub fn of(sweep: &'a Sweep) -> Self {
         let evidence: Vec<_> = sweep.runs.par_iter().map(|run| Evidence::of(sweep, run)).collect();
         let standings = standings::standings(sweep);
-        let (findings, balances) = diagnose::diagnose(sweep, &evidence, &standings);
-        Self { evidence, standings, findings, balances }
+        let variance = diagnose::variance(sweep);
+        let (findings, balances) = diagnose::diagnose(sweep, &evidence, &standings, variance.as_deref());
+        Self { evidence, standings, variance, findings, balances }
     }
 }
 

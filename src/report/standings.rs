@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use super::{
     aggregate::{Run, Sweep},
     cells::{self, Cell},
@@ -50,7 +52,7 @@ pub struct Duel {
 /// The settings with a score, the best mean first.
 pub fn standings(sweep: &Sweep) -> Vec<Standing<'_>> {
     let mut ranked: Vec<Standing<'_>> =
-        cells::cells(sweep).into_iter().filter_map(|cell| standing(sweep, cell)).collect();
+        cells::cells(sweep).into_par_iter().filter_map(|cell| standing(sweep, cell)).collect();
     ranked.sort_by(|a, b| match sweep.monitor.direction() {
         Direction::Maximize => b.mean.total_cmp(&a.mean),
         Direction::Minimize => a.mean.total_cmp(&b.mean),

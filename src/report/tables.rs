@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use csv::ByteRecord;
 use rayon::prelude::*;
 
 use super::{
@@ -45,7 +46,7 @@ pub fn read_and_write(sweep: &SweepDir, names: &[String]) -> Result<Sweep, Store
 /// Reads every run and writes nothing.
 pub fn read(sweep: &SweepDir, names: &[String]) -> Sweep {
     let mut data = read_heads(sweep, names);
-    let read = |run: &mut Run| aggregate::read_tables(&sweep.run(&run.name), run);
+    let read = |run: &mut Run| aggregate::read_tables(&sweep.run(&run.name), run, &mut |_, _| ());
     let unread: Vec<_> = data.runs.par_iter_mut().map(read).collect();
     data.problems.extend(unread.into_iter().flatten());
     name_classes(&mut data);
@@ -63,7 +64,13 @@ pub(super) fn name_classes(data: &mut Sweep) {
 fn read_heads(sweep: &SweepDir, names: &[String]) -> Sweep {
     let mut data = Sweep { name: words::file_name(sweep.root()), ..Sweep::default() };
     data.tests = read_rows(&sweep.test_csv()).map_err(|e| data.problems.push(e.to_string())).unwrap_or_default();
-    data.runs = names.iter().map(|name| aggregate::read_head(&sweep.run(name), &mut data.problems)).collect();
+    let read = |name: &String| {
+        let mut problems = Vec::new();
+        (aggregate::read_head(&sweep.run(name), &mut problems), problems)
+    };
+    let (runs, problems): (_, Vec<_>) = names.par_iter().map(read).unzip();
+    data.runs = runs;
+    data.problems.extend(problems.into_iter().flatten());
     describe(&mut data);
     data
 }
@@ -90,41 +97,55 @@ const CLASS_COLUMNS: [&str; 11] =
 
 /// The run's rows of metrics.csv, and what could not be read.
 fn read_run(sweep: &SweepDir, run: &mut Run, axes: &[String]) -> (Vec<u8>, Vec<String>) {
-    let dir = sweep.run(&run.name);
-    let mut problems = aggregate::read_tables(&dir, run);
-    let mut text = Vec::new();
-    if let Err(e) = copy_classes(&dir.classes_csv(), run, axes, &mut text) {
-        // The same damage was met when the table was read into `run`.
-        let known = aggregate::damaged(&dir.classes_csv(), &e);
-        if !problems.contains(&known) {
-            problems.push(known);
-        }
-    }
-    (text, problems)
+    let mut rows = ClassRows::of(run, axes);
+    let problems = aggregate::read_tables(&sweep.run(&run.name), run, &mut |header, row| rows.push(header, row));
+    (rows.text, problems)
 }
 
-/// Copies the rows of classes.csv as they are, with the run and its axes in front.
-fn copy_classes(path: &std::path::Path, run: &Run, axes: &[String], out: &mut Vec<u8>) -> csv::Result<()> {
-    let rows = aggregate::whole_lines(path, &mut Vec::new());
-    let mut reader = csv::Reader::from_reader(rows.as_slice());
-    let columns = reader.headers()?.clone();
-    let places: Vec<_> = CLASS_COLUMNS.iter().map(|name| columns.iter().position(|column| column == *name)).collect();
-    let values: Vec<_> = axes.iter().map(|axis| run.axis(axis).unwrap_or_default()).collect();
-    let mut writer = csv::Writer::from_writer(out);
-    let mut record = csv::ByteRecord::new();
-    while reader.read_byte_record(&mut record)? {
-        let cell = |place: &Option<usize>| place.and_then(|place| record.get(place)).unwrap_or_default();
-        let epoch = std::str::from_utf8(cell(&places[0])).ok().and_then(|text| text.parse().ok());
-        if epoch.is_none_or(|epoch: usize| epoch > run.state.epoch) {
-            continue;
+/// The rows of classes.csv as they are, with the run and its axes in front.
+struct ClassRows {
+    front: Vec<u8>,
+    /// Where [`CLASS_COLUMNS`] are in classes.csv.
+    places: Option<[Option<usize>; CLASS_COLUMNS.len()]>,
+    text: Vec<u8>,
+}
+
+impl ClassRows {
+    fn of(run: &Run, axes: &[String]) -> Self {
+        let mut front = Vec::new();
+        push_cell(&mut front, run.name.as_bytes());
+        for axis in axes {
+            front.push(b',');
+            push_cell(&mut front, run.axis(axis).unwrap_or_default().as_bytes());
         }
-        writer.write_field(&run.name)?;
-        values.iter().try_for_each(|value| writer.write_field(value))?;
-        places.iter().try_for_each(|place| writer.write_field(cell(place)))?;
-        writer.write_record(None::<&[u8]>)?;
+        Self { front, places: None, text: Vec::new() }
     }
-    writer.flush()?;
-    Ok(())
+
+    fn push(&mut self, header: &ByteRecord, row: &ByteRecord) {
+        let place = |name: &str| header.iter().position(|column| column == name.as_bytes());
+        let places = self.places.get_or_insert_with(|| CLASS_COLUMNS.map(place));
+        self.text.extend_from_slice(&self.front);
+        for place in places {
+            self.text.push(b',');
+            push_cell(&mut self.text, place.and_then(|place| row.get(place)).unwrap_or_default());
+        }
+        self.text.push(b'\n');
+    }
+}
+
+/// A cell of a large table: the csv crate's writer takes half as long again as reading does.
+fn push_cell(out: &mut Vec<u8>, cell: &[u8]) {
+    if !cell.iter().any(|byte| b",\"\r\n".contains(byte)) {
+        return out.extend_from_slice(cell);
+    }
+    out.push(b'"');
+    for &byte in cell {
+        if byte == b'"' {
+            out.push(b'"');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
 }
 
 fn write_runs(data: &Sweep, out: &mut dyn Write) -> io::Result<()> {

@@ -18,7 +18,12 @@ mod unjudged;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{aggregate::Sweep, evidence::Evidence, standings::Standing};
+use super::{
+    aggregate::{Run, Sweep},
+    evidence::Evidence,
+    standings::Standing,
+    statistics::Component,
+};
 pub use curves::EMA;
 pub use groups::{Group, grouped};
 pub use rules::{RULES, Rule};
@@ -133,29 +138,28 @@ const RUN_RULES: [RunRule; 25] = [
     images::undefined_score,
 ];
 
-/// Every finding, and how each split deals out the classes. The sweep's come first, then the runs' in the plan's order, each in the order of the rules.
-/// `evidence` has an entry a run, in the sweep's order.
+/// Every finding, and how each split deals out the classes. The sweep's come first, then the runs' in the plan's order,
+/// each in the order of the rules. `evidence` has an entry a run, in the sweep's order; `variance` is what [`variance()`]
+/// says.
 pub fn diagnose(
     sweep: &Sweep,
     evidence: &[Option<Evidence<'_>>],
     standings: &[Standing<'_>],
+    variance: Option<&[Component]>,
 ) -> (Vec<Finding>, Vec<Balance>) {
-    let mut findings = settings::all(sweep, standings);
-    let of_run = |(run, evidence): (&super::aggregate::Run, &Option<Evidence<'_>>)| {
+    let mut findings = settings::all(sweep, standings, variance);
+    let (balances, of_splits) = splits::compare(sweep, evidence);
+    let of_run = |((run, evidence), of_split): ((&Run, &Option<Evidence<'_>>), Vec<Finding>)| {
         let mut found = failures::not_finite(run);
         if let Some(evidence) = evidence {
             found.extend(RUN_RULES.iter().flat_map(|rule| rule(sweep, evidence)));
         }
+        found.extend(of_split);
         found.iter_mut().for_each(|finding| finding.run = Some(run.name.clone()));
         found.sort_by_key(|finding| finding.rule.number);
         found
     };
-    let found: Vec<Vec<Finding>> = sweep.runs.par_iter().zip(evidence).map(of_run).collect();
-    let (balances, splits) = splits::compare(sweep, evidence);
-    for (run, mut found) in sweep.runs.iter().zip(found) {
-        found.extend(splits.iter().filter(|finding| finding.run.as_ref() == Some(&run.name)).cloned());
-        found.sort_by_key(|finding| finding.rule.number);
-        findings.extend(found);
-    }
+    let found: Vec<Vec<Finding>> = sweep.runs.par_iter().zip(evidence).zip(of_splits).map(of_run).collect();
+    findings.extend(found.into_iter().flatten());
     (findings, balances)
 }

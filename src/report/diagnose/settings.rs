@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use super::{Finding, Severity};
 use crate::{
     domain::{Split, float_text, seed},
@@ -15,9 +17,9 @@ use crate::{
 };
 
 /// Every finding about the sweep.
-pub fn all(sweep: &Sweep, standings: &[Standing<'_>]) -> Vec<Finding> {
+pub fn all(sweep: &Sweep, standings: &[Standing<'_>], variance: Option<&[Component]>) -> Vec<Finding> {
     let mut findings = edges(sweep, standings);
-    findings.extend(split_matters(sweep));
+    findings.extend(variance.and_then(split_matters));
     findings.extend(within_noise(sweep));
     findings.extend(tuned_on_validation(sweep, standings));
     findings
@@ -94,22 +96,21 @@ pub fn variance(sweep: &Sweep) -> Option<Vec<Component>> {
 }
 
 /// Rule 18: the share of the variance between repetitions that is the split's. [H]
-fn split_matters(sweep: &Sweep) -> Vec<Finding> {
+fn split_matters(components: &[Component]) -> Option<Finding> {
     const SHARE: f64 = 0.5;
-    let Some(components) = variance(sweep) else { return vec![] };
     let of = |is: &dyn Fn(&str) -> bool| components.iter().filter(|c| is(&c.name)).map(|c| c.variance).sum::<f64>();
     let split = of(&cells::is_split);
     let rest = of(&|name| name == "residual" || (cells::is_replicate(name) && !cells::is_split(name)));
     let share = split / (split + rest);
     if share.is_nan() || share <= SHARE {
-        return vec![];
+        return None;
     }
     let text = format!(
         "{:.0} % of the variance between repetitions of a setting comes with the split (standard deviation {}).",
         share * 100.0,
         words::score(split.sqrt())
     );
-    vec![Finding::new(18, Severity::Warn, text).against(share, SHARE)]
+    Some(Finding::new(18, Severity::Warn, text).against(share, SHARE))
 }
 
 /// Rule 19: an axis whose values, dealt out anew among runs alike in all else, explain as much.
@@ -120,7 +121,7 @@ fn within_noise(sweep: &Sweep) -> Vec<Finding> {
         let text = format!("Runs that differ in {} alone: p = {p:.2} (permutation test).", factor.name);
         (p > ALPHA).then(|| Finding::new(19, Severity::Info, text).against(p, ALPHA))
     };
-    factors.iter().filter(|factor| !cells::is_replicate(&factor.name)).filter_map(finding).collect()
+    factors.par_iter().filter(|factor| !cells::is_replicate(&factor.name)).filter_map(finding).collect()
 }
 
 /// The permutation p value of an axis's effect; `None` if no two runs differ in it alone.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rand::seq::SliceRandom;
+use rayon::prelude::*;
 
 use super::{Finding, Severity};
 use crate::{
@@ -38,32 +39,29 @@ pub struct ClassBalance {
     pub random: (f64, f64),
 }
 
-/// The balance of each split that a run was trained on, in the order of runs, and the findings of rule 5 for every
-/// run. Runs with the same split share the computation.
-pub fn compare(sweep: &Sweep, evidence: &[Option<Evidence<'_>>]) -> (Vec<Balance>, Vec<Finding>) {
+/// The balance of each split that a run was trained on, in the order of runs, and what rule 5 finds in each run, in the
+/// sweep's order. Runs with the same split share the computation.
+pub fn compare(sweep: &Sweep, evidence: &[Option<Evidence<'_>>]) -> (Vec<Balance>, Vec<Vec<Finding>>) {
     let mut known: BTreeMap<Vec<&str>, usize> = BTreeMap::new();
-    let (mut balances, mut findings): (Vec<Balance>, Vec<Finding>) = (Vec::new(), Vec::new());
-    for evidence in evidence.iter().flatten() {
-        let key: Vec<&str> = evidence.val.iter().map(|(image, _)| *image).collect();
-        let place = match known.get(&key) {
-            Some(&place) => place,
-            None => {
-                let Some(balance) = balance(sweep, evidence) else { continue };
-                balances.push(balance);
-                known.insert(key, balances.len() - 1);
-                balances.len() - 1
-            }
-        };
-        let run = Some(evidence.run.name.clone());
-        findings.extend(balances[place].findings.iter().map(|f| Finding { run: run.clone(), ..f.clone() }));
+    let mut first: Vec<&Evidence<'_>> = Vec::new();
+    let mut places: Vec<Option<usize>> = Vec::new();
+    for evidence in evidence {
+        let usable = evidence.as_ref().filter(|evidence| evidence.val.len() > 1 && evidence.train.len() > 1);
+        places.push(usable.map(|evidence| {
+            let images = evidence.val.iter().map(|(image, _)| *image).collect();
+            *known.entry(images).or_insert_with(|| {
+                first.push(evidence);
+                first.len() - 1
+            })
+        }));
     }
+    let balances: Vec<Balance> = first.par_iter().map(|evidence| balance(sweep, evidence)).collect();
+    let found = |place: Option<usize>| place.map_or_else(Vec::new, |place| balances[place].findings.clone());
+    let findings = places.into_iter().map(found).collect();
     (balances, findings)
 }
 
-fn balance(sweep: &Sweep, evidence: &Evidence<'_>) -> Option<Balance> {
-    if evidence.val.len() < 2 || evidence.train.len() < 2 {
-        return None;
-    }
+fn balance(sweep: &Sweep, evidence: &Evidence<'_>) -> Balance {
     let images: Vec<&[Counts]> = evidence.val.iter().chain(&evidence.train).map(|(_, c)| c.as_slice()).collect();
     let val = evidence.val.len();
     let order: Vec<usize> = (0..images.len()).collect();
@@ -94,7 +92,7 @@ fn balance(sweep: &Sweep, evidence: &Evidence<'_>) -> Option<Balance> {
     let strategy = evidence.run.file.as_ref().map_or(SplitStrategy::Random, |file| file.config.split.strategy);
     let closer = by_group.iter().filter(|dealt| dealt.distances[0] < observed.distances[0]).count();
     let percentile = 100.0 * closer as f64 / by_group.len() as f64;
-    Some(Balance { split, strategy, percentile, classes: (0..sweep.classes.len()).map(class).collect(), findings })
+    Balance { split, strategy, percentile, classes: (0..sweep.classes.len()).map(class).collect(), findings }
 }
 
 /// The images that are dealt together: a group each, in the order of val, then train.

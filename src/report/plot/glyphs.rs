@@ -49,7 +49,7 @@ impl Glyph {
 /// A line of text: its glyphs with their distance from the start, and its width, in font units.
 pub struct Line {
     /// The glyphs with ink.
-    pub glyphs: Vec<(Glyph, f32)>,
+    pub glyphs: Vec<(Glyph, i32)>,
     /// The whole advance.
     pub width: f32,
     /// Font units an em.
@@ -70,7 +70,7 @@ pub fn line(text: &str, bold: bool) -> Option<Line> {
             line.width += font.kern_unscaled(previous, id);
         }
         if !character.is_whitespace() {
-            line.glyphs.push((Glyph { bold, id: id.0 }, line.width));
+            line.glyphs.push((Glyph { bold, id: id.0 }, line.width.round() as i32));
         }
         line.width += font.h_advance_unscaled(id);
     }

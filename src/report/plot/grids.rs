@@ -15,7 +15,7 @@ use crate::{
     report::{
         Analysis,
         aggregate::{Run, Sweep},
-        cells, confusion, diagnose,
+        cells, confusion,
         evidence::Evidence,
         statistics,
     },
@@ -171,8 +171,8 @@ pub struct VarianceBar {
 
 impl VarianceBar {
     /// The shares of the sum of squares; `None` where there are too few runs to tell.
-    pub fn of(sweep: &Sweep) -> Option<Self> {
-        let components = diagnose::variance(sweep)?;
+    pub fn of(analysis: &Analysis<'_>) -> Option<Self> {
+        let components = analysis.variance.as_ref()?;
         let total: f64 = components.iter().map(|component| component.squares).sum();
         let part = |(index, component): (usize, &statistics::Component)| {
             let residual = component.name == "residual";

@@ -116,7 +116,7 @@ pub fn of_sweep<R: Render>(
     drawn.add("ranking", settings::ranking(sweep, analysis))?;
     drawn.add("comparison", settings::comparison(sweep))?;
     drawn.add("effects", settings::effects(sweep))?;
-    drawn.add("variance", grids::VarianceBar::of(sweep))?;
+    drawn.add("variance", grids::VarianceBar::of(analysis))?;
     drawn.add("parallel", planes::Parallel::of(sweep))?;
     drawn.add("classes", grids::Grid::classes(sweep))?;
     drawn.add("pooled-against-macro", planes::Scatter::of(sweep))?;

@@ -14,6 +14,9 @@ use super::{
     style::UNIT,
 };
 
+/// Colour, opacity and width of lines.
+type Look = ((u8, u8, u8), f64, u32);
+
 /// A drawn chart.
 #[derive(Clone, Debug)]
 pub struct Picture {
@@ -21,8 +24,8 @@ pub struct Picture {
     size: (u32, u32),
     body: String,
     glyphs: BTreeSet<Glyph>,
-    /// How the body ends, if it ends with lines that more lines of the same look can join.
-    open_path: Option<String>,
+    /// The look of the lines that the body ends with, while more lines of the same look can join them.
+    open_path: Option<Look>,
 }
 
 impl Picture {
@@ -35,10 +38,18 @@ impl Picture {
         &self.title
     }
 
-    /// A file of its own.
+    /// How large it is, its title and frame apart.
+    pub fn bytes(&self) -> usize {
+        self.body.len()
+    }
+
+    /// A file of its own: dark ink on white, for programs that know no variables and no themes; in a dark page it is
+    /// light on dark.
     pub fn standalone(&self) -> String {
+        let dark = "<style>@media (prefers-color-scheme:dark){svg{color:#e6e6ea}[fill=\"#fff\"]{fill:#17171b}}</style>";
         let ground = "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>";
-        self.document(" color=\"#1d1d21\"", &format!("{}{ground}", definitions(&self.glyphs)))
+        let head = format!("{dark}{}{ground}", definitions(&self.glyphs));
+        self.document(" color=\"#1d1d21\"", &head).replace(PAPER, "#fff")
     }
 
     /// An element for a page that holds [`definitions`] of all its pictures' glyphs.
@@ -97,11 +108,26 @@ impl<'a> Backend<'a> {
         Self(picture)
     }
 
+    fn close_path(&mut self) {
+        if let Some((rgb, alpha, width)) = self.0.open_path.take() {
+            self.0.body += &format!("\"{}/>\n", stroke(BackendColor { rgb, alpha }, width));
+        }
+    }
+
     fn push(&mut self, text: std::fmt::Arguments<'_>) -> Result<(), DrawingErrorKind<Infallible>> {
-        self.0.open_path = None;
+        self.close_path();
         // Writing to a String cannot fail.
         let _ = self.0.body.write_fmt(text);
         Ok(())
+    }
+}
+
+/// The page's own ground.
+const PAPER: &str = "var(--paper,#fff)";
+
+impl Drop for Backend<'_> {
+    fn drop(&mut self) {
+        self.close_path();
     }
 }
 
@@ -109,44 +135,54 @@ impl<'a> Backend<'a> {
 fn paint(kind: &str, color: BackendColor) -> String {
     let value = match color.rgb {
         (0, 0, 0) => "currentColor".to_owned(),
-        (255, 255, 255) => "var(--paper,#fff)".to_owned(),
+        (255, 255, 255) => PAPER.to_owned(),
         (r, g, b) => format!("#{r:02x}{g:02x}{b:02x}"),
     };
     let opacity = if color.alpha < 1.0 { format!(" {kind}-opacity=\"{}\"", color.alpha) } else { String::new() };
     format!(" {kind}=\"{value}\"{opacity}")
 }
 
-fn stroke(style: &impl BackendStyle) -> String {
-    format!(" fill=\"none\"{} stroke-width=\"{}\"", paint("stroke", style.color()), style.stroke_width())
+fn stroke(color: BackendColor, width: u32) -> String {
+    format!(" fill=\"none\"{} stroke-width=\"{width}\"", paint("stroke", color))
 }
 
 fn fill_or_stroke(style: &impl BackendStyle, fill: bool) -> String {
-    if fill { paint("fill", style.color()) } else { stroke(style) }
+    if fill { paint("fill", style.color()) } else { stroke(style.color(), style.stroke_width()) }
 }
 
 /// Absolute first point, then relative steps: shorter than absolute ones.
-fn steps(points: impl IntoIterator<Item = BackendCoord>) -> String {
-    let mut data = String::new();
+fn push_steps(data: &mut String, points: impl IntoIterator<Item = BackendCoord>) {
     let mut last: Option<BackendCoord> = None;
     // A path of one point has no step: an `l` without one would be an error.
     let mut before_step = 'l';
     for (x, y) in points {
-        let _ = match last {
-            None => write!(data, "M{x} {y}"),
-            Some(last) if last == (x, y) => Ok(()),
-            Some(last) => write!(data, "{before_step}{} {}", x - last.0, y - last.1),
+        let (start, (dx, dy)) = match last {
+            None => ('M', (x, y)),
+            Some(last) if last == (x, y) => continue,
+            Some(last) => (std::mem::replace(&mut before_step, ' '), (x - last.0, y - last.1)),
         };
-        if last.is_some_and(|last| last != (x, y)) {
-            before_step = ' ';
-        }
+        data.push(start);
+        push_number(data, dx);
+        data.push(' ');
+        push_number(data, dy);
         last = Some((x, y));
     }
-    data
 }
 
-fn placed(glyph: Glyph, x: f32) -> String {
-    let x = if x > 0.0 { format!(" x=\"{x}\"") } else { String::new() };
-    format!("<use href=\"#{}\"{x}/>", glyph.name())
+/// A whole number, faster than by [`Write`]: the curves of a large sweep are tens of millions of them.
+fn push_number(text: &mut String, number: i32) {
+    if number < 0 {
+        text.push('-');
+    }
+    let number = number.unsigned_abs();
+    let mut unit = 1;
+    while number / unit >= 10 {
+        unit *= 10;
+    }
+    while unit > 0 {
+        text.push(char::from(b'0' + (number / unit % 10) as u8));
+        unit /= 10;
+    }
 }
 
 impl DrawingBackend for Backend<'_> {
@@ -200,16 +236,15 @@ impl DrawingBackend for Backend<'_> {
         if style.color().alpha == 0.0 {
             return Ok(());
         }
-        let tail = format!("\"{}/>\n", stroke(style));
         // One element for all lines of a look that follow one another: ticks, grids and dashes are many.
-        if self.0.open_path.as_ref() == Some(&tail) {
-            let end = self.0.body.len() - tail.len();
-            self.0.body.truncate(end);
-            self.0.body += &format!("{}{tail}", steps(path));
-            return Ok(());
+        let color = style.color();
+        let look = (color.rgb, color.alpha, style.stroke_width());
+        if self.0.open_path != Some(look) {
+            self.close_path();
+            self.0.body += "<path d=\"";
+            self.0.open_path = Some(look);
         }
-        self.push(format_args!("<path d=\"{}{tail}", steps(path)))?;
-        self.0.open_path = Some(tail);
+        push_steps(&mut self.0.body, path);
         Ok(())
     }
 
@@ -235,7 +270,9 @@ impl DrawingBackend for Backend<'_> {
         if style.color().alpha == 0.0 {
             return Ok(());
         }
-        self.push(format_args!("<path d=\"{}z\"{}/>\n", steps(path), paint("fill", style.color())))
+        self.push(format_args!("<path d=\""))?;
+        push_steps(&mut self.0.body, path);
+        self.push(format_args!("z\"{}/>\n", paint("fill", style.color())))
     }
 
     fn draw_text<S: BackendTextStyle>(
@@ -266,13 +303,22 @@ impl DrawingBackend for Backend<'_> {
             FontTransform::Rotate270 => "rotate(270)",
             _ => "",
         };
-        let uses: String = line.glyphs.iter().map(|(glyph, x)| placed(*glyph, *x)).collect();
         self.0.glyphs.extend(line.glyphs.iter().map(|(glyph, _)| *glyph));
         self.push(format_args!(
             "<g aria-label=\"{}\" transform=\"translate({x} {y}){turn}translate({left:.0} {base:.0})scale({scale:.4} \
-             -{scale:.4})\"{}>{uses}</g>\n",
+             -{scale:.4})\"{}>",
             escape(text),
             paint("fill", style.color()),
-        ))
+        ))?;
+        for &(glyph, x) in &line.glyphs {
+            self.0.body += if glyph.bold { "<use href=\"#b" } else { "<use href=\"#g" };
+            push_number(&mut self.0.body, glyph.id.into());
+            if x > 0 {
+                self.0.body += "\" x=\"";
+                push_number(&mut self.0.body, x);
+            }
+            self.0.body += "\"/>";
+        }
+        self.push(format_args!("</g>\n"))
     }
 }

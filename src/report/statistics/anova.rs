@@ -2,6 +2,7 @@
 
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use super::describe::mean;
 
@@ -40,23 +41,23 @@ pub fn components(scores: &[f64], factors: &[Factor], pairs: bool) -> Option<Vec
             }
         }
     }
-    let fit = |keep: &dyn Fn(&[usize]) -> bool| {
-        let kept: Vec<&Factor> = terms.iter().filter(|(parts, _)| keep(parts)).map(|(_, factor)| factor).collect();
-        residual(scores, &kept)
-    };
-    let (rest, rank) = fit(&|_| true);
-    let freedom = scores.len().checked_sub(rank).filter(|&freedom| freedom > 0)?;
+    let mut full = Basis::of_mean(scores.len());
+    terms.iter().for_each(|(_, factor)| full.add(factor));
+    let freedom = scores.len().checked_sub(full.rank()).filter(|&freedom| freedom > 0)?;
+    let rest = full.rest(scores);
     let noise = rest / freedom as f64;
-    let mut components = Vec::new();
-    for (term, factor) in &terms {
+    let component = |(term, factor): &(Vec<usize>, Factor)| {
         let contains = |parts: &[usize]| term.iter().all(|part| parts.contains(part));
-        let (without, rank_without) = fit(&|parts| !contains(parts));
-        let (with, rank_with) = fit(&|parts| !contains(parts) || parts == term.as_slice());
-        let (squares, gained) = ((without - with).max(0.0), rank_with - rank_without);
+        let mut basis = Basis::of_mean(scores.len());
+        terms.iter().filter(|(parts, _)| !contains(parts)).for_each(|(_, other)| basis.add(other));
+        let (without, rank) = (basis.rest(scores), basis.rank());
+        basis.add(factor);
+        let (squares, gained) = ((without - basis.rest(scores)).max(0.0), basis.rank() - rank);
         let mean_square = if gained > 0 { squares / gained as f64 } else { 0.0 };
         let variance = ((mean_square - noise) / runs_a_level(&factor.levels)).max(0.0);
-        components.push(Component { name: factor.name.clone(), squares, freedom: gained, variance });
-    }
+        Component { name: factor.name.clone(), squares, freedom: gained, variance }
+    };
+    let mut components: Vec<Component> = terms.par_iter().map(component).collect();
     components.push(Component { name: "residual".into(), squares: rest, freedom, variance: noise });
     Some(components)
 }
@@ -78,50 +79,60 @@ fn joined(a: &Factor, b: &Factor) -> Factor {
     Factor { name: format!("{}:{}", a.name, b.name), levels }
 }
 
-/// The residual sum of squares of `scores` on the factors and an intercept, and the rank of the design, by
-/// orthogonalising the indicator columns one after the other (twice, for accuracy).
-fn residual(scores: &[f64], factors: &[&Factor]) -> (f64, usize) {
-    let count = scores.len();
-    let mut basis: Vec<Vec<f64>> = Vec::new();
-    let mut take = |mut column: Vec<f64>| {
-        let before = dot(&column, &column);
-        for _ in 0..2 {
-            for known in &basis {
-                remove(&mut column, known);
-            }
+/// Columns of unit length at right angles to one another that span a design.
+struct Basis(Vec<Vec<f64>>);
+
+impl Basis {
+    /// The intercept alone.
+    fn of_mean(runs: usize) -> Self {
+        let mut basis = Self(Vec::new());
+        basis.take(vec![1.0; runs]);
+        basis
+    }
+
+    /// Adds a factor's indicator columns.
+    fn add(&mut self, factor: &Factor) {
+        for level in 0..=factor.levels.iter().copied().max().unwrap_or(0) {
+            self.take(factor.levels.iter().map(|&l| f64::from(u8::from(l == level))).collect());
         }
+    }
+
+    /// Adds what a column has that the others have not.
+    fn take(&mut self, mut column: Vec<f64>) {
+        let before = dot(&column, &column);
+        self.remove_from(&mut column);
         let after = dot(&column, &column);
         if after > 1e-10 * before {
             let length = after.sqrt();
             column.iter_mut().for_each(|value| *value /= length);
-            basis.push(column);
+            self.0.push(column);
         }
-    };
-    take(vec![1.0; count]);
-    for factor in factors {
-        for level in 0..=factor.levels.iter().copied().max().unwrap_or(0) {
-            let column: Vec<f64> = factor.levels.iter().map(|&l| f64::from(u8::from(l == level))).collect();
-            if column.iter().any(|&value| value > 0.0) {
-                take(column);
+    }
+
+    /// Twice, for accuracy.
+    fn remove_from(&self, column: &mut [f64]) {
+        for _ in 0..2 {
+            for known in &self.0 {
+                let share = dot(column, known);
+                column.iter_mut().zip(known).for_each(|(value, known)| *value -= share * known);
             }
         }
     }
-    let mut rest = scores.to_vec();
-    for _ in 0..2 {
-        for known in &basis {
-            remove(&mut rest, known);
-        }
+
+    fn rank(&self) -> usize {
+        self.0.len()
     }
-    (dot(&rest, &rest), basis.len())
+
+    /// The residual sum of squares.
+    fn rest(&self, scores: &[f64]) -> f64 {
+        let mut rest = scores.to_vec();
+        self.remove_from(&mut rest);
+        dot(&rest, &rest)
+    }
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn remove(column: &mut [f64], known: &[f64]) {
-    let share = dot(column, known);
-    column.iter_mut().zip(known).for_each(|(value, known)| *value -= share * known);
 }
 
 /// The p value of a factor's effect: how often its levels, dealt out anew within each stratum (runs that are alike in
