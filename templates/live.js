@@ -8,11 +8,11 @@ function keep(root) {
   const open = new Set([...root.querySelectorAll("details[open]")].map(name));
   const scrolled = [...root.querySelectorAll(".scroll")].map((place) => place.scrollLeft);
   const typed = [...root.querySelectorAll("input.filter")].map((field) => field.value);
-  const sorted = [...root.querySelectorAll("table[data-table]")].map(sorting);
+  const sorted = [...root.querySelectorAll("table.data")].map(sorting);
   return () => {
     for (const details of root.querySelectorAll("details")) if (open.has(name(details))) details.open = true;
     root.querySelectorAll(".scroll").forEach((place, index) => { place.scrollLeft = scrolled[index] ?? 0; });
-    root.querySelectorAll("table[data-table]").forEach((table, index) => sorted[index]?.(table));
+    root.querySelectorAll("table.data").forEach((table, index) => sorted[index]?.(table));
     root.querySelectorAll("input.filter").forEach((field, index) => {
       field.value = typed[index] ?? "";
       field.dispatchEvent(new Event("input"));
@@ -67,7 +67,7 @@ async function show(details) {
     const answer = await fetch(`run/${encodeURIComponent(name)}`).catch(() => null);
     if (!answer?.ok) break;
     fill(`details-${number}`, await answer.text());
-    showCharts(details);
+    showRun(details);
   }
   asked.delete(number);
 }

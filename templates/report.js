@@ -1,20 +1,22 @@
 "use strict";
-// Charts of runs are kept as text until they are looked at, so that a page of a thousand runs opens at once.
-function showCharts(details) {
+// What a run has to show is made ready when it is first looked at, so that a page of a thousand runs opens at once: its
+// charts are kept as text until then.
+function showRun(details) {
   for (const place of details.querySelectorAll("[data-lazy]")) {
     place.innerHTML = place.nextElementSibling.textContent;
     place.removeAttribute("data-lazy");
   }
+  prepareParts(details);
 }
 function prepareRun(details) {
-  details.addEventListener("toggle", () => { if (details.open) showCharts(details); });
-  if (details.open) showCharts(details);
+  details.addEventListener("toggle", () => { if (details.open) showRun(details); });
+  if (details.open) showRun(details);
 }
 
 // A link to a run opens it.
 function openTarget() {
   const target = location.hash && document.getElementById(location.hash.slice(1));
-  if (target instanceof HTMLDetailsElement) { target.open = true; showCharts(target); target.scrollIntoView(); }
+  if (target instanceof HTMLDetailsElement) { target.open = true; showRun(target); target.scrollIntoView(); }
 }
 window.addEventListener("hashchange", openTarget);
 
@@ -46,6 +48,7 @@ function filterRows(table, words) {
   }
 }
 function prepareTable(table) {
+  table.removeAttribute("data-table");
   const headings = [...table.tHead.rows[0].cells];
   headings.forEach((heading, column) => {
     const button = document.createElement("button");
@@ -82,16 +85,21 @@ function flicker(figure) {
   image.parentElement.append(canvas);
 }
 function preparePanel(figure) {
+  figure.removeAttribute("data-panel");
   for (const part of figure.querySelectorAll("img, [data-flicker]")) {
     part.addEventListener("click", () => flicker(figure));
   }
 }
 
 // Everything within `root` that answers to the reader.
+function prepareParts(root) {
+  const isShown = (part) => !part.closest("details.run:not([open])");
+  [...root.querySelectorAll("table[data-table]")].filter(isShown).forEach(prepareTable);
+  [...root.querySelectorAll("figure[data-panel]")].filter(isShown).forEach(preparePanel);
+}
 function prepare(root) {
   root.querySelectorAll("details.run").forEach(prepareRun);
-  root.querySelectorAll("table[data-table]").forEach(prepareTable);
-  root.querySelectorAll("figure.panel").forEach(preparePanel);
+  prepareParts(root);
 }
 prepare(document);
 openTarget();
@@ -116,4 +124,4 @@ document.addEventListener("keydown", (event) => {
   }
 });
 // Print: charts of the runs that are open, in the light theme.
-window.addEventListener("beforeprint", () => document.querySelectorAll("details.run[open]").forEach(showCharts));
+window.addEventListener("beforeprint", () => document.querySelectorAll("details.run[open]").forEach(showRun));

@@ -111,7 +111,7 @@ pub fn of_all_runs(data: &Sweep) -> Result<Vec<Part>, ReportError> {
 /// # Errors
 /// If it cannot be filled in.
 pub fn runs(data: &Sweep) -> Result<Part, ReportError> {
-    let nothing = Analysis { evidence: Vec::new(), standings: Vec::new(), findings: Vec::new(), balances: Vec::new() };
+    let nothing = Analysis::default();
     let mut page = Page::of(data, &nothing, &[], &[]);
     page.runs = (0..data.runs.len()).map(|place| RunView::brief(data, place)).collect();
     Ok(("runs".into(), page.as_runs().render()?))
@@ -135,7 +135,7 @@ pub fn details(sweep: &SweepDir, data: &Sweep, place: usize) -> Result<String, R
     let run = &data.runs[place];
     let evidence = Evidence::of(data, run);
     let curves = plot::learning_curves(data, run, &plot::Svg)?;
-    let view = RunView::of(sweep, data, place, evidence.as_ref(), &curves);
+    let view = RunView::of(sweep, data, place, evidence.as_ref(), curves.as_ref(), true);
     Ok(Details { definitions: definitions(curves.iter()), row: &view.row, run: &view }.render()?)
 }
 

@@ -1,4 +1,4 @@
-//! report/index.html: one file that needs nothing but the panels beside it.
+//! report/index.html: one file that needs nothing but the panels beside it and, in a large sweep, each run's curves.
 
 mod run;
 
@@ -8,6 +8,7 @@ use std::{
 };
 
 use askama::Template;
+use rayon::prelude::*;
 
 pub(super) use run::{RunRow, RunView};
 
@@ -25,6 +26,10 @@ use crate::{
     domain::Split,
     store::{SweepDir, write_derived},
 };
+
+/// Bytes of all runs' learning curves up to which they are in the page itself, which then needs only the panels beside
+/// it. With more it would be slow to open: each run's are loaded from their own file when the run is looked at.
+const INLINE: usize = 8 << 20;
 
 #[derive(Template)]
 #[template(path = "report.html", blocks = [
@@ -151,10 +156,14 @@ pub fn write(
 ) -> Result<PathBuf, ReportError> {
     let mut page = Page::of(data, analysis, verdict, charts);
     page.machines = provenance::machines(sweep, data);
-    let runs = curves.iter().zip(&analysis.evidence).enumerate();
-    page.runs =
-        runs.map(|(place, (curves, evidence))| RunView::of(sweep, data, place, evidence.as_ref(), curves)).collect();
-    page.definitions = definitions(charts.iter().map(|(_, picture)| picture).chain(curves.iter().flatten()));
+    let is_inline = curves.iter().flatten().map(Picture::bytes).sum::<usize>() <= INLINE;
+    let view = |place: usize| {
+        let (evidence, curves) = (analysis.evidence[place].as_ref(), curves[place].as_ref());
+        RunView::of(sweep, data, place, evidence, curves, is_inline)
+    };
+    page.runs = (0..data.runs.len()).into_par_iter().map(view).collect();
+    let inlined = curves.iter().flatten().filter(|_| is_inline);
+    page.definitions = definitions(charts.iter().map(|(_, picture)| picture).chain(inlined));
     let path = sweep.report().join("index.html");
     let text = page.render()?;
     write_derived(&path, |file| file.write_all(text.as_bytes()))?;

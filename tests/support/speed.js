@@ -14,7 +14,7 @@
   took("filter", () => { field.value = "split_seed=3"; field.dispatchEvent(new Event("input")); });
   seen.shown = [...table.tBodies[0].rows].filter((row) => !row.hidden).length;
   const run = document.getElementById("run-500");
-  took("run", () => { run.open = true; showCharts(run); });
+  took("run", () => { run.open = true; showRun(run); });
   seen.curves = run.querySelectorAll("svg.chart path").length;
   took("theme", () => switchTheme());
   return seen;

@@ -6,8 +6,10 @@ use crate::{
     domain::Split,
     report::{
         aggregate::{Run, Sweep},
+        confusion,
         evidence::Evidence,
         plot::Picture,
+        statistics::Estimate,
         words,
     },
     store::SweepDir,
@@ -41,17 +43,29 @@ pub struct RunRow {
 pub struct RunView {
     /// What the table of runs shows too.
     pub row: RunRow,
-    /// Figures of each class.
-    pub classes: Vec<ClassView>,
-    /// Learning curves.
+    /// Figures of each class: on val, and on test where it was evaluated.
+    pub tables: Vec<ClassTable>,
+    /// Where the pixels of each true class went.
+    pub confusion: Vec<ConfusionRow>,
+    /// Learning curves, where they are in the page itself.
     pub curves: Option<String>,
     /// Their file beside the page.
-    pub plot: String,
+    pub plot: Option<String>,
     /// Example images.
     pub panels: Vec<PanelView>,
 }
 
-/// A class at the best epoch on val.
+/// The classes on one split.
+pub struct ClassTable {
+    /// Which split and epoch.
+    pub caption: String,
+    /// Whether the intervals are known.
+    pub intervals: bool,
+    /// A row a class.
+    pub classes: Vec<ClassView>,
+}
+
+/// A class on one split.
 pub struct ClassView {
     /// Its name.
     pub name: String,
@@ -67,6 +81,22 @@ pub struct ClassView {
     pub images: u32,
     /// Pixels of the class.
     pub pixels: u64,
+}
+
+/// A true class.
+pub struct ConfusionRow {
+    /// Its name.
+    pub name: String,
+    /// The share of its pixels that was predicted as each class; `None` where val does not have it.
+    pub shares: Option<Vec<Share>>,
+}
+
+/// A share as text, and how dark its ground is, in per cent.
+pub struct Share {
+    /// Two decimals.
+    pub text: String,
+    /// 0 to 100.
+    pub percent: u32,
 }
 
 /// A picture beside the page.
@@ -105,14 +135,20 @@ impl RunView {
         data: &Sweep,
         place: usize,
         evidence: Option<&Evidence<'_>>,
-        curves: &Option<Picture>,
+        curves: Option<&Picture>,
+        is_inline: bool,
     ) -> Self {
         let run = &data.runs[place];
         Self {
             row: RunRow::of(data, place),
-            classes: evidence.map(|evidence| class_views(data, evidence)).unwrap_or_default(),
-            curves: curves.as_ref().map(Picture::inline),
-            plot: format!("plots/{}.svg", url(&run.name)),
+            tables: evidence
+                .map(|evidence| val_table(data, evidence))
+                .into_iter()
+                .chain(test_table(data, run))
+                .collect(),
+            confusion: evidence.map(|evidence| confusion_rows(data, evidence)).unwrap_or_default(),
+            curves: curves.filter(|_| is_inline).map(Picture::inline),
+            plot: curves.map(|_| format!("plots/{}.svg", url(&run.name))),
             panels: panels(sweep, run),
         }
     }
@@ -120,24 +156,46 @@ impl RunView {
     /// The run at `place`, its details still to be looked up.
     pub fn brief(data: &Sweep, place: usize) -> Self {
         let row = RunRow::of(data, place);
-        Self { row, classes: Vec::new(), curves: None, plot: String::new(), panels: Vec::new() }
+        Self { row, tables: Vec::new(), confusion: Vec::new(), curves: None, plot: None, panels: Vec::new() }
     }
 }
 
-fn class_views(data: &Sweep, evidence: &Evidence<'_>) -> Vec<ClassView> {
+fn val_table(data: &Sweep, evidence: &Evidence<'_>) -> ClassTable {
+    let classes = class_views(data, evidence.run, Split::Val, evidence.best, &evidence.class_dice);
+    ClassTable {
+        caption: format!(
+            "Validation at the best epoch, {}; 95 % intervals by bootstrap over images (BCa)",
+            evidence.best
+        ),
+        intervals: true,
+        classes,
+    }
+}
+
+fn test_table(data: &Sweep, run: &Run) -> Option<ClassTable> {
+    let row = run.test_row()?;
+    Some(ClassTable {
+        caption: format!(
+            "{} with the weights of epoch {}: Dice (macro) {}, dice_coef (pooled) {}",
+            words::count(row.images, "test image"),
+            row.epoch,
+            words::cell(row.dice_macro),
+            words::cell(row.dice_coef)
+        ),
+        intervals: false,
+        classes: class_views(data, run, Split::Test, row.epoch, &[]),
+    })
+}
+
+fn class_views(data: &Sweep, run: &Run, split: Split, epoch: usize, estimates: &[Option<Estimate>]) -> Vec<ClassView> {
     let view = |(place, class): (usize, &String)| {
-        let point = evidence.class(Split::Val, class)?.at(evidence.best)?;
+        let point = run.class(split, class)?.at(epoch)?;
         let occurs = point.images > 0;
+        let estimate = estimates.get(place).copied().flatten();
         Some(ClassView {
             name: class.clone(),
             dice: words::cell(point.dice()),
-            interval: evidence
-                .class_dice
-                .get(place)
-                .copied()
-                .flatten()
-                .map(|e| words::interval(e.interval))
-                .unwrap_or_default(),
+            interval: estimate.map(|estimate| words::interval(estimate.interval)).unwrap_or_default(),
             precision: words::cell(point.counts.precision().filter(|_| occurs)),
             recall: words::cell(point.counts.recall()),
             images: point.images,
@@ -145,6 +203,16 @@ fn class_views(data: &Sweep, evidence: &Evidence<'_>) -> Vec<ClassView> {
         })
     };
     data.classes.iter().enumerate().filter_map(view).collect()
+}
+
+fn confusion_rows(data: &Sweep, evidence: &Evidence<'_>) -> Vec<ConfusionRow> {
+    let share = |share: f64| Share { text: format!("{share:.2}"), percent: (100.0 * share).round() as u32 };
+    let row = |(name, shares): (&String, Vec<Option<f64>>)| ConfusionRow {
+        name: name.clone(),
+        shares: shares.into_iter().map(|of| of.map(share)).collect(),
+    };
+    let shares = confusion::shares(data, std::iter::once(evidence)).unwrap_or_default();
+    data.classes.iter().zip(shares).map(row).collect()
 }
 
 fn panels(sweep: &SweepDir, run: &Run) -> Vec<PanelView> {
