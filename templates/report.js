@@ -1,11 +1,8 @@
 "use strict";
-// What a run has to show is made ready when it is first looked at, so that a page of a thousand runs opens at once: its
-// charts are kept as text until then.
+// What a run has to show is kept as text until it is looked at, so that a page of a thousand runs opens at once.
 function showRun(details) {
-  for (const place of details.querySelectorAll("[data-lazy]")) {
-    place.innerHTML = place.nextElementSibling.textContent;
-    place.removeAttribute("data-lazy");
-  }
+  const kept = details.querySelector("script[type='text/html']");
+  if (kept) kept.parentElement.innerHTML = kept.textContent;
   prepareParts(details);
 }
 function prepareRun(details) {

@@ -30,6 +30,8 @@ window.addEventListener("load", async () => {
   const before = paper();
   document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "t", bubbles: true }));
   seen.papers = [before, paper()];
+  // Also what is not on the screen.
+  for (const section of document.querySelectorAll("main > section")) section.style.contentVisibility = "visible";
   seen.width = [document.documentElement.scrollWidth, window.innerWidth];
   seen.hostile = [...document.querySelectorAll("summary")].some((s) => s.textContent.includes("<script>document.title"));
   seen.scripts = document.querySelectorAll("script:not([type])").length;

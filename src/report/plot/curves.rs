@@ -175,7 +175,7 @@ impl Chart for Curves {
 impl Curves {
     fn draw_panel<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, panel: &Panel) -> Result<(), DrawError> {
         area.draw(&Text::new(panel.title.as_str(), (px(12.0), px(8.0)), style::bold(12.5)))?;
-        let entries: Vec<_> = panel
+        let mut entries: Vec<_> = panel
             .lines
             .iter()
             .map(|line| {
@@ -183,6 +183,7 @@ impl Curves {
                 (line.label.clone(), line.color.mix(1.0), mark)
             })
             .collect();
+        entries.extend(panel.baseline.iter().map(|(_, label)| (label.clone(), INK.mix(0.6), Mark::Dots)));
         let used = style::legend(area, (12.0, 34.0), &entries)?;
         let (bottom, top) = reach(panel);
         let mut chart = ChartBuilder::on(area)
@@ -194,10 +195,7 @@ impl Curves {
             .y_label_area_size(px(54.0))
             .build_cartesian_2d(Epochs(0.5..self.last as f64 + 0.5), bottom..top)?;
         style::axes(&mut chart, ("epoch", &panel.y), (8, 6), (&|x: &f64| format!("{x}"), &tick))?;
-        // Where the curve is not: scores end high, losses low.
-        let low = matches!(panel.scale, Scale::Score);
-        let (level, rise, v) = if low { (bottom, -4.0, VPos::Bottom) } else { (top, 3.0, VPos::Top) };
-        if let Some((height, label)) = &panel.baseline {
+        if let Some((height, _)) = &panel.baseline {
             let ends = [(0.5, *height), (self.last as f64 + 0.5, *height)];
             chart.draw_series(DashedLineSeries::new(
                 ends,
@@ -205,13 +203,13 @@ impl Curves {
                 wide(3.0),
                 INK.mix(0.6).stroke_width(wide(1.0)),
             ))?;
-            let place = (px(6.0), px(4.0));
-            let text = Text::new(label.clone(), place, style::anchored(10.0, HPos::Left, VPos::Top));
-            chart.draw_series([EmptyElement::at((0.5, *height)) + text])?;
         }
         if let Some(best) = self.best {
             let x = best as f64;
             chart.draw_series([PathElement::new([(x, bottom), (x, top)], INK.mix(0.45).stroke_width(wide(1.0)))])?;
+            // Where the curves are not: scores end high.
+            let is_high = matches!(panel.scale, Scale::Score) || height_at(panel, x) > (bottom + top) / 2.0;
+            let (level, rise, v) = if is_high { (bottom, -4.0, VPos::Bottom) } else { (top, 3.0, VPos::Top) };
             let (side, shift) = if x > self.last as f64 * 0.7 { (HPos::Right, -4.0) } else { (HPos::Left, 4.0) };
             let text = Text::new(format!("best epoch {best}"), (px(shift), px(rise)), style::anchored(10.0, side, v));
             chart.draw_series([EmptyElement::at((x, level)) + text])?;
@@ -258,6 +256,12 @@ fn reach(panel: &Panel) -> (f64, f64) {
             (low - margin, high + margin)
         }
     }
+}
+
+/// The mean of a panel's lines at an epoch.
+fn height_at(panel: &Panel, epoch: f64) -> f64 {
+    let at = |line: &Line| line.points.iter().find(|point| point.0 == epoch).map(|point| point.1);
+    statistics::mean(&panel.lines.iter().filter_map(at).collect::<Vec<_>>()).unwrap_or_default()
 }
 
 /// A tick's label without trailing noise.

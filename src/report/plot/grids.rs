@@ -137,7 +137,7 @@ impl Chart for Grid {
                     continue;
                 };
                 area.draw(&Rectangle::new(corners, ground(*value).filled()))?;
-                let ink = if *value > 0.55 { NEARLY_WHITE } else { NEARLY_BLACK };
+                let ink = if *value > 0.68 { NEARLY_WHITE } else { NEARLY_BLACK };
                 let look = style::anchored(10.5, HPos::Center, VPos::Center).color(&ink);
                 area.draw(&Text::new(format!("{value:.2}"), at, look))?;
             }

@@ -116,8 +116,14 @@ impl Chart for Rows {
             let corners = [(low, index as f64), (high, index as f64 + 1.0)];
             plane.draw_series([Rectangle::new(corners, INK.mix(0.07).filled())])?;
         }
-        let places = if high - low < 0.05 { 3 } else { 2 };
-        style::axes(&mut plane, (&self.scale, ""), (8, 0), (&|x: &f64| format!("{x:.places$}"), &|_| String::new()))?;
+        let places = match high - low {
+            narrow if narrow < 0.05 => 3,
+            wide if wide > 5.0 => 0,
+            _ => 2,
+        };
+        // Steps of a range around 0 miss it by rounding.
+        let tick = |x: &f64| format!("{:.places$}", if x.abs() < 1e-9 { 0.0 } else { *x });
+        style::axes(&mut plane, (&self.scale, ""), (8, 0), (&tick, &|_| String::new()))?;
         for (index, row) in self.rows.iter().enumerate() {
             draw_row(&mut plane, row, index as f64, (low, high))?;
             let y = px(self.top() + (index as f64 + 0.5) * self.height);

@@ -95,7 +95,7 @@ pub fn ranking(sweep: &Sweep, analysis: &Analysis<'_>) -> Option<Rows> {
 /// What each value of each axis does: every run, the mean, its interval over splits.
 pub fn effects(sweep: &Sweep) -> Option<Rows> {
     let mut rows = Vec::new();
-    for axis in setting_axes(sweep).into_iter().filter(|axis| varies(sweep, axis)) {
+    for (place, axis) in setting_axes(sweep).into_iter().filter(|axis| varies(sweep, axis)).enumerate() {
         for (index, level) in levels(sweep, axis).iter().enumerate() {
             let runs: Vec<&Run> = sweep.runs.iter().filter(|run| run.axis(axis).as_ref() == Some(level)).collect();
             let scores: Vec<f64> = runs.iter().filter_map(|run| run.score(sweep.monitor)).collect();
@@ -105,7 +105,8 @@ pub fn effects(sweep: &Sweep) -> Option<Rows> {
                 mean: statistics::mean(&scores),
                 interval: standings::interval_over_splits(sweep, &runs).map(|i| (i.low, i.high)),
                 points: scores,
-                color: style::series(index),
+                // Colours mean the same in every chart: values of the first axis.
+                color: if place == 0 { style::series(index) } else { INK },
                 opens_group: index == 0,
                 ..Row::default()
             });

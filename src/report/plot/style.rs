@@ -77,6 +77,8 @@ pub enum Mark {
     Line,
     /// A dashed line.
     Dashes,
+    /// A dotted line.
+    Dots,
 }
 
 /// Draws entries in a row from `(x, y)` (centre line, in pixels), wrapping at the area's right edge; returns the
@@ -98,17 +100,27 @@ pub fn legend<DB: DrawingBackend>(
         match mark {
             Mark::Dot => area.draw(&Circle::new(at(8.0), px(3.5), color.filled()))?,
             Mark::Line => area.draw(&PathElement::new([at(0.0), at(16.0)], color.stroke_width(wide(2.0))))?,
-            Mark::Dashes => {
-                for dash in 0..3 {
-                    let start = f64::from(dash) * 6.0;
-                    area.draw(&PathElement::new([at(start), at(start + 4.0)], color.stroke_width(wide(1.5))))?;
-                }
-            }
+            Mark::Dashes => broken(area, at, (6.0, 4.0), color)?,
+            Mark::Dots => broken(area, at, (4.0, 1.5), color)?,
         }
         area.draw(&Text::new(label.as_str(), at(20.0), anchored(11.0, HPos::Left, VPos::Center)))?;
         left += width + 10.0;
     }
     Ok(line - y + 16.0)
+}
+
+/// A line that starts anew after each `step` pixels and is drawn for the first `drawn` of them.
+fn broken<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    at: impl Fn(f64) -> (i32, i32),
+    (step, drawn): (f64, f64),
+    color: &RGBAColor,
+) -> Result<(), DrawError> {
+    let starts = (0..).map(|part| f64::from(part) * step).take_while(|start| start + drawn <= 16.0);
+    for start in starts {
+        area.draw(&PathElement::new([at(start), at(start + drawn)], color.stroke_width(wide(1.5))))?;
+    }
+    Ok(())
 }
 
 /// The width of a line of text in pixels.
