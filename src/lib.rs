@@ -14,6 +14,7 @@
 //! | [`protocol`] | what a worker tells the scheduler |
 //! | [`devices`] | what there is to compute on, cut into slots of one run each |
 //! | [`scheduler`] | keeps every device busy and loses nothing |
+//! | [`slurm`] | hands the runs to a Slurm cluster instead, and watches them there |
 //! | [`data`] | images and masks on disk, checked, split and turned into what the network sees |
 //! | [`model`] | the U-Net, its operations and kernels |
 //! | [`loss`] | what training minimises, with gradients |
@@ -48,6 +49,7 @@ pub mod report;
 pub mod scheduler;
 #[cfg(feature = "train")]
 pub mod serve;
+pub mod slurm;
 pub mod spec;
 pub mod store;
 #[cfg(feature = "train")]

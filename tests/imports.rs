@@ -26,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("worker", &["domain", "data", "loss", "model", "train", "protocol", "store"]),
     ("predict", &["domain", "data", "loss", "metrics", "train", "store"]),
     ("scheduler", &["domain", "devices", "protocol", "store"]),
+    ("slurm", &["domain", "protocol", "scheduler", "store"]),
     ("report", &["domain", "store"]),
     ("serve", &["domain", "report", "store"]),
 ];

@@ -228,8 +228,9 @@ fn every_key_of_the_table_is_a_setting_and_every_setting_is_in_the_table() {
     config.train.keep_epochs = Some(10);
     let mut settings = HashSet::new();
     collect("", &serde_json::to_value(&config).unwrap(), &mut settings);
-    let not_of_a_run =
-        |path: &str| path.starts_with("sweep.") || path.starts_with("schedule.") || path == "data.synthetic";
+    let not_of_a_run = |path: &str| {
+        ["sweep.", "schedule.", "slurm."].iter().any(|section| path.starts_with(section)) || path == "data.synthetic"
+    };
     let keys: HashSet<String> =
         schema::KEYS.iter().map(|key| key.path.to_owned()).filter(|path| !not_of_a_run(path)).collect();
     settings.remove("monitor");

@@ -8,6 +8,7 @@ use crate::{
     devices::DeviceError,
     report::ReportError,
     scheduler::SchedulerError,
+    slurm::SlurmError,
     spec::Problems,
     store::{LockError, StoreError},
 };
@@ -74,6 +75,17 @@ impl From<ReportError> for Refusal {
 impl From<SchedulerError> for Refusal {
     fn from(error: SchedulerError) -> Self {
         Self { code: STOPPED, text: format!("error: {error}") }
+    }
+}
+
+impl From<SlurmError> for Refusal {
+    fn from(error: SlurmError) -> Self {
+        let code = match error {
+            SlurmError::Missing { .. } | SlurmError::Refused { .. } | SlurmError::NotATask { .. } => WRONG,
+            SlurmError::Astray { .. } | SlurmError::NoRun { .. } => FAILED,
+            _ => STOPPED,
+        };
+        Self { code, text: format!("error: {error}") }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the plan leaves to do, as the scheduler's jobs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::exit::Refusal;
 use crate::{
@@ -8,12 +8,12 @@ use crate::{
     plan::{Plan, PlanEntry},
     scheduler::{Contest, Demand, Job, Trainer},
     spec::schema,
+    store::RunDir,
 };
 
 /// A job for each pending run, in the plan's order.
 pub fn of(plan: &Plan) -> Result<Vec<Job>, Refusal> {
-    let program =
-        std::env::current_exe().map_err(|e| Refusal::wrong(format!("failed to find this program's own file: {e}")))?;
+    let program = program()?;
     let job = |entry: &PlanEntry| {
         Ok(Job {
             name: entry.planned.run.clone(),
@@ -21,11 +21,30 @@ pub fn of(plan: &Plan) -> Result<Vec<Job>, Refusal> {
             cell: entry.planned.setting.clone(),
             seed: seed(entry),
             epochs: entry.config.train.epochs,
-            trainer: trainer(&program, entry)?,
+            trainer: trainer(&program, &entry.planned.run, &entry.config)?,
             demand: Some(demand(&entry.config)),
         })
     };
     plan.pending().map(job).collect()
+}
+
+/// The one run whose folder this is, alone.
+pub fn of_run(run: &RunDir, config: &RunConfig) -> Result<Job, Refusal> {
+    let name = run.name();
+    Ok(Job {
+        run: run.clone(),
+        cell: name.clone(),
+        seed: String::new(),
+        epochs: config.train.epochs,
+        trainer: trainer(&program()?, &name, config)?,
+        demand: Some(demand(config)),
+        name,
+    })
+}
+
+/// This program's own file.
+pub fn program() -> Result<PathBuf, Refusal> {
+    std::env::current_exe().map_err(|e| Refusal::wrong(format!("failed to find this program's own file: {e}")))
 }
 
 /// The values of a run's replicate axes: which seed of its setting it is.
@@ -53,13 +72,12 @@ pub fn can_use_gpus(plan: &Plan) -> bool {
     cfg!(feature = "cuda") || plan.entries.iter().any(|entry| entry.config.trainer.is_some())
 }
 
-fn trainer(program: &Path, entry: &PlanEntry) -> Result<Trainer, Refusal> {
+fn trainer(program: &Path, name: &str, config: &RunConfig) -> Result<Trainer, Refusal> {
     let program = program.to_owned();
-    let Some(TrainerConfig { command, folder }) = entry.config.trainer.as_deref() else {
+    let Some(TrainerConfig { command, folder }) = config.trainer.as_deref() else {
         return Ok(Trainer::BuiltIn { program });
     };
-    let name = &entry.planned.run;
-    let settings = serde_json::to_value(&entry.config)
+    let settings = serde_json::to_value(config)
         .map_err(|e| Refusal::wrong(format!("failed to write the settings of {name}: {e}")))?;
     let value_of = |key: &str| {
         let path = schema::full_name(key).replace('.', "/");

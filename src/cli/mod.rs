@@ -10,6 +10,7 @@ mod data;
 mod devices;
 mod diagnose;
 mod doctor;
+mod executor;
 mod exit;
 mod export;
 mod jobs;
@@ -25,6 +26,7 @@ mod retry;
 mod run;
 mod serve;
 mod shares;
+mod slurm_task;
 mod splits;
 mod status;
 mod stop;
@@ -98,6 +100,9 @@ enum Command {
     /// One run, started by the scheduler
     #[command(hide = true)]
     Worker(worker::Arguments),
+    /// One run on a node, started by Slurm
+    #[command(hide = true)]
+    SlurmTask(slurm_task::Arguments),
     /// An outside trainer, started by the scheduler
     #[command(hide = true)]
     Launch(launch::Arguments),
@@ -126,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::main(&arguments),
         Command::Completions(arguments) => completions::main(&arguments),
         Command::Worker(arguments) => worker::main(&arguments),
+        Command::SlurmTask(arguments) => slurm_task::main(&arguments),
         Command::Launch(arguments) => launch::main(&arguments),
     };
     done.unwrap_or_else(Refusal::report)

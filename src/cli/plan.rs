@@ -8,8 +8,10 @@ use serde_json::json;
 
 use super::{
     console, cost,
+    executor::{self, Executor},
     exit::Refusal,
     loading::{self, Loaded, Place},
+    run::Schedule,
     shares::Shares,
 };
 use crate::plan::{Action, Plan};
@@ -28,6 +30,8 @@ pub struct Arguments {
     /// Answer in JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    schedule: Schedule,
 }
 
 /// Shows the plan.
@@ -41,18 +45,19 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
         )));
     }
     let loaded = loading::load(&arguments.sweep, &arguments.overrides, &Place::Below(&arguments.results), None)?;
-    show(&loaded, arguments.json)?;
+    show(&loaded, &arguments.schedule, arguments.json)?;
     // To free a large plan piece by piece takes longer than to end with it.
     std::mem::forget(loaded);
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the grid, what is done, and what the splits hold.
-pub fn show(loaded: &Loaded, as_json: bool) -> Result<(), Refusal> {
+pub fn show(loaded: &Loaded, flags: &Schedule, as_json: bool) -> Result<(), Refusal> {
     let dataset = loading::check_data(&loaded.plan, None)?;
     let shares = dataset.as_ref().map(|dataset| Shares::of(&loaded.plan, dataset)).transpose()?;
+    let script = script(loaded, flags)?;
     if as_json {
-        console::answer(&format!("{:#}\n", to_json(loaded, shares.as_ref())));
+        console::answer(&format!("{:#}\n", to_json(loaded, shares.as_ref(), script.as_deref())));
         return Ok(());
     }
     let mut text = shares.map_or(String::new(), |shares| shares.text() + "\n");
@@ -61,8 +66,21 @@ pub fn show(loaded: &Loaded, as_json: bool) -> Result<(), Refusal> {
         text += &format!("\n{}", cost::line(&loaded.plan, &dataset));
     }
     text += &format!("\n{}\n", summary(&loaded.plan));
+    if let Some(script) = script {
+        text += &format!("\nthe script for Slurm, where an array may be as large as this:\n\n{script}");
+    }
     console::answer(&text);
     Ok(())
+}
+
+/// The script for Slurm, where that is asked for or has a section in the sweep file.
+fn script(loaded: &Loaded, flags: &Schedule) -> Result<Option<String>, Refusal> {
+    match flags.executor {
+        Some(Executor::Slurm) => executor::check(loaded)?,
+        None if loaded.spec.slurm.is_some() => {}
+        Some(Executor::Local) | None => return Ok(None),
+    }
+    executor::example_script(loaded, flags)
 }
 
 /// "12 runs: 9 new, 1 to resume, 2 done" and what is left over.
@@ -103,7 +121,7 @@ fn grid_table(plan: &Plan) -> String {
     console::table(&table, &[])
 }
 
-fn to_json(loaded: &Loaded, shares: Option<&Shares>) -> serde_json::Value {
+fn to_json(loaded: &Loaded, shares: Option<&Shares>, script: Option<&str>) -> serde_json::Value {
     let runs: Vec<_> = loaded
         .plan
         .entries
@@ -115,5 +133,5 @@ fn to_json(loaded: &Loaded, shares: Option<&Shares>) -> serde_json::Value {
             })
         })
         .collect();
-    json!({ "sweep": loaded.spec.name, "results": loaded.plan.sweep.root(), "fingerprint": loaded.plan.fingerprint, "data": shares, "runs": runs })
+    json!({ "sweep": loaded.spec.name, "results": loaded.plan.sweep.root(), "fingerprint": loaded.plan.fingerprint, "data": shares, "runs": runs, "slurm_script": script })
 }

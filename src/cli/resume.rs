@@ -5,11 +5,12 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use super::{
+    executor::Executor,
     exit::Refusal,
     loading::{self, Place},
     run::{self, Schedule},
 };
-use crate::{data::Cache, store::SweepDir};
+use crate::{data::Cache, slurm, store::SweepDir};
 
 /// Arguments of `resume`.
 #[derive(Args)]
@@ -29,5 +30,6 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
         return Err(Refusal::wrong(format!("{folder} holds no sweep.toml; give the folder of a sweep that was run")));
     }
     let loaded = loading::load(&file, &[], &Place::At(&arguments.results), Cache::standard().as_ref())?;
-    run::run(&loaded, &arguments.schedule)
+    let used = if slurm::is_used(&loaded.plan.sweep) { Executor::Slurm } else { Executor::Local };
+    run::run(&loaded, &arguments.schedule, arguments.schedule.executor.unwrap_or(used))
 }

@@ -7,10 +7,12 @@ use std::{
     time::Instant,
 };
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::{
-    console, exit,
+    console,
+    executor::{self, Executor},
+    exit,
     exit::Refusal,
     jobs,
     loading::{self, Loaded, Place},
@@ -21,7 +23,7 @@ use super::{
 use crate::{
     data::Cache,
     devices::{self, DeviceKind},
-    domain::DeviceRequest,
+    domain::{DeviceRequest, ScheduleConfig},
     plan::{Action, Plan},
     report,
     scheduler::{self, Options, Summary},
@@ -52,22 +54,27 @@ pub struct Arguments {
 pub struct Schedule {
     /// Runs at once
     #[arg(short, long)]
-    jobs: Option<usize>,
+    pub jobs: Option<usize>,
     /// auto, cpu, or GPUs such as cuda:0,1
     #[arg(long)]
     devices: Option<DeviceRequest>,
-    /// Who starts the runs
-    #[arg(long, value_enum, default_value = "local")]
-    executor: Executor,
+    /// Who starts the runs; `resume` goes on as the sweep was run
+    #[arg(long, value_enum)]
+    pub executor: Option<Executor>,
     /// Failed runs after which no more are started
     #[arg(long)]
     max_fails: Option<usize>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Executor {
-    /// This program, on this machine
-    Local,
+impl Schedule {
+    /// `[schedule]` with these flags applied.
+    pub fn apply(&self, schedule: &ScheduleConfig) -> Result<ScheduleConfig, Refusal> {
+        if self.jobs == Some(0) {
+            return Err(Refusal::wrong("-j 0 runs nothing; give a number from 1"));
+        }
+        let devices = self.devices.clone().unwrap_or_else(|| schedule.devices.clone());
+        Ok(ScheduleConfig { devices, max_fails: self.max_fails.unwrap_or(schedule.max_fails), ..schedule.clone() })
+    }
 }
 
 /// Runs a sweep file.
@@ -79,21 +86,31 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     let cache = if arguments.dry_run { None } else { Cache::standard() };
     let loaded = loading::load(&arguments.sweep, &arguments.overrides, &place, cache.as_ref())?;
     if arguments.dry_run {
-        plan::show(&loaded, false)?;
+        plan::show(&loaded, &arguments.schedule, false)?;
         return Ok(ExitCode::SUCCESS);
     }
-    run(&loaded, &arguments.schedule)
+    let executor = arguments.schedule.executor.unwrap_or(Executor::Local);
+    run(&loaded, &arguments.schedule, executor)
 }
 
 /// Runs a checked sweep.
-pub fn run(loaded: &Loaded, flags: &Schedule) -> Result<ExitCode, Refusal> {
+pub fn run(loaded: &Loaded, flags: &Schedule, executor: Executor) -> Result<ExitCode, Refusal> {
     let plan = &loaded.plan;
     if plan.pending().next().is_none() {
         return nothing_to_do(plan);
     }
     let dataset = loading::check_data(plan, Cache::standard().as_ref())?;
-    let options = options(loaded, flags)?;
     let sweep = &plan.sweep;
+    let options = match executor {
+        Executor::Local => {
+            executor::expect_nothing_with_slurm(sweep, plan)?;
+            Some(options(loaded, flags)?)
+        }
+        Executor::Slurm => {
+            executor::check(loaded)?;
+            None
+        }
+    };
     store::create_dir(sweep.root())?;
     let lock = store::SweepLock::acquire(sweep)?;
     store::remove_temporaries(sweep.root())?;
@@ -106,7 +123,10 @@ pub fn run(loaded: &Loaded, flags: &Schedule) -> Result<ExitCode, Refusal> {
 
     let started = Instant::now();
     let mut progress = Progress::new(plan);
-    let summary = scheduler::run(sweep, &lock, &jobs::of(plan)?, &options, &mut progress)?;
+    let summary = match &options {
+        Some(options) => scheduler::run(sweep, &lock, &jobs::of(plan)?, options, &mut progress)?,
+        None => executor::run_on_slurm(loaded, flags, &lock, &mut progress)?,
+    };
     progress.finish();
     drop(lock);
     tell(plan, &summary, started.elapsed().as_secs_f64())?;
@@ -141,15 +161,7 @@ fn report_is_stale(plan: &Plan) -> bool {
 }
 
 fn options(loaded: &Loaded, flags: &Schedule) -> Result<Options, Refusal> {
-    let Executor::Local = flags.executor;
-    let mut schedule = loaded.spec.schedule.clone();
-    if flags.jobs == Some(0) {
-        return Err(Refusal::wrong("-j 0 runs nothing; give a number from 1"));
-    }
-    if let Some(devices) = &flags.devices {
-        schedule.devices = devices.clone();
-    }
-    schedule.max_fails = flags.max_fails.unwrap_or(schedule.max_fails);
+    let schedule = flags.apply(&loaded.spec.schedule)?;
     let inventory = devices::find(&schedule.devices, jobs::can_use_gpus(&loaded.plan))?;
     for note in &inventory.notes {
         console::note(note);

@@ -16,7 +16,7 @@ use super::exit::Refusal;
 use crate::{
     protocol::{EXIT_FAILED, EXIT_STOPPED, Message},
     scheduler,
-    store::RunDir,
+    store::{RunDir, write_as},
     worker::{self, Device, Outcome},
 };
 
@@ -36,6 +36,10 @@ pub struct Arguments {
 /// Trains one run.
 pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     scheduler::enter_worker().map_err(|failure| Refusal { code: EXIT_FAILED, text: failure.to_string() })?;
+    let run = RunDir::new(&arguments.run);
+    if let Ok(token) = std::env::var(scheduler::variable::OWNER) {
+        write_as(&run, token);
+    }
     let device = match arguments.device.as_str() {
         "cpu" => Device::Cpu,
         "cuda" => Device::Cuda,
@@ -47,7 +51,7 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
         // A scheduler that is gone cannot be told; the run's files hold all that matters.
         let _ = out.write_all(message.line().as_bytes()).and_then(|()| out.flush());
     };
-    let code = match worker::run(&RunDir::new(&arguments.run), device, arguments.threads, &stop, &mut say) {
+    let code = match worker::run(&run, device, arguments.threads, &stop, &mut say) {
         Ok(Outcome::Completed) => 0,
         Ok(Outcome::Stopped) => EXIT_STOPPED,
         Err(failure) => {

@@ -30,6 +30,10 @@ pub enum FailureKind {
     Protocol,
     /// The disk is full, read-only or gone.
     Storage,
+    /// Another attempt on the cluster has taken the run over.
+    Superseded,
+    /// The cluster lost it more often than it may be started again.
+    Lost,
 }
 
 impl FailureKind {
@@ -47,6 +51,8 @@ impl FailureKind {
             Self::CorruptCheckpoint => "corrupt_checkpoint",
             Self::Protocol => "protocol",
             Self::Storage => "storage",
+            Self::Superseded => "superseded",
+            Self::Lost => "lost",
         }
     }
 }

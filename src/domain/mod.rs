@@ -12,6 +12,7 @@ mod scale;
 mod schedule;
 pub mod seed;
 mod shared;
+mod slurm;
 mod state;
 
 pub use config::*;
@@ -24,4 +25,5 @@ pub use record::*;
 pub use scale::Scale;
 pub use schedule::{AutoOr, DeviceRequest, EarlyEnd, ScheduleConfig};
 pub use shared::Shared;
+pub use slurm::{SlurmConfig, is_time_limit, wrong_option};
 pub use state::{Process, RunState, StateRecord};

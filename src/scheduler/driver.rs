@@ -199,9 +199,15 @@ impl<'a> Driver<'a> {
             Wish::Pause => return self.pause(),
             Wish::Continue => return self.signal_all(Signal::CONT),
             Wish::Interrupt => self.summary.ending = Some(Ending::Interrupted),
+            Wish::TimeUp => {
+                self.summary.ending.get_or_insert(Ending::TimeUp);
+            }
             Wish::Stop | Wish::StopNow => {
                 self.summary.ending.get_or_insert(Ending::Stopped);
             }
+        }
+        if wish == Wish::TimeUp && self.state.is_stopping() {
+            return;
         }
         let at_once = wish == Wish::StopNow || self.state.is_stopping();
         self.observer.event(&Progress::Stopping { at_once });

@@ -180,6 +180,8 @@ pub enum Ending {
     Interrupted,
     /// SIGTERM, SIGHUP, `sweepscope stop`, or a disk that takes no more.
     Stopped,
+    /// SIGUSR1: the cluster's time limit is near.
+    TimeUp,
 }
 
 impl Summary {
@@ -187,7 +189,7 @@ impl Summary {
     pub fn exit_code(&self) -> u8 {
         match self.ending {
             Some(Ending::Interrupted) => 130,
-            Some(Ending::Stopped) => 75,
+            Some(Ending::Stopped | Ending::TimeUp) => 75,
             None if !self.failed.is_empty() || self.halted.is_some() => 1,
             None if self.stopped + self.left > 0 => 75,
             None => 0,

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::process::variable;
 use crate::{
     domain::Process,
-    store::{RunDir, SweepDir, is_alive, process_of},
+    store::{RunDir, SweepDir, is_alive, process_of, token},
 };
 
 /// How long processes get to vanish after SIGKILL (one in an uninterruptible read may take its time).
@@ -52,15 +52,18 @@ fn end_all_in(folder: &[u8]) -> (usize, Vec<Process>) {
     }
 }
 
+/// Of an attempt on a cluster only its own: others of the run may be on this machine too, and the cluster ends those.
 fn processes_of(folder: &[u8]) -> Vec<Process> {
     let wanted = [variable::RUN_DIR.as_bytes(), b"=", folder].concat();
+    let owner = token().map(|token| format!("{}={token}\0", variable::OWNER).into_bytes());
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|&pid| pid != std::process::id())
         .filter(|pid| {
             // The environment of another user's process cannot be read; nor can it be ours.
             let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.split_inclusive(|&byte| byte == 0).any(|variable| variable.starts_with(&wanted))
+            let has = |start: &[u8]| environment.split_inclusive(|&byte| byte == 0).any(|text| text.starts_with(start));
+            has(&wanted) && owner.as_ref().is_none_or(|owner| has(owner))
         })
         .filter_map(process_of)
         .collect()

@@ -35,6 +35,7 @@ pub use process::{become_trainer, enter_worker, variable};
 use self::core::{RunSpec, Settings, State};
 use crate::{
     devices::{DeviceKind, packs},
+    domain::{Failure, FailureKind},
     store::{Entry, Journal, StoreError, SweepDir, SweepLock},
 };
 use pool::{DeviceSpec, Pool};
@@ -81,13 +82,55 @@ pub fn run(
     if jobs.is_empty() {
         return Ok(Summary::default());
     }
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SchedulerError::Runtime)?;
-    let state = initial_state(jobs, options);
-    let summary = runtime.block_on(driver::Driver::new(jobs, options, observer, journal, state).drive())?;
+    let summary = drive(jobs, options, observer, journal)?;
     // Children that left their worker's group are found by their environment.
     leftovers::end_leftovers(sweep);
     Ok(summary)
+}
+
+/// Runs the one job that this process has taken over for an attempt on a cluster ([`crate::store::take_over`]), with
+/// the same records as [`run`]. SIGUSR1, by which the cluster tells that the time is nearly up, ends it as SIGTERM does.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_claimed(job: &Job, options: &Options, observer: &mut dyn Observer) -> Result<Summary, SchedulerError> {
+    let journal = Journal::of_run(&job.run)?;
+    let summary = drive(std::slice::from_ref(job), options, observer, journal)?;
+    leftovers::end_leftovers_of(&job.run);
+    Ok(summary)
+}
+
+fn drive(
+    jobs: &[Job],
+    options: &Options,
+    observer: &mut dyn Observer,
+    journal: Journal,
+) -> Result<Summary, SchedulerError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SchedulerError::Runtime)?;
+    let state = initial_state(jobs, options);
+    runtime.block_on(driver::Driver::new(jobs, options, observer, journal, state).drive())
+}
+
+/// Records that `job`, which failed or was lost, waits to be started again.
+///
+/// # Errors
+/// If its state cannot be read or written.
+pub fn queue_again(job: &Job) -> Result<(), StoreError> {
+    record::queue_again(job)
+}
+
+/// Records that `job` failed for good.
+///
+/// # Errors
+/// If its state cannot be read or written.
+pub fn give_up(job: &Job, failure: &Failure) -> Result<(), StoreError> {
+    record::finish(job, &Outcome::Failed(failure.clone()))
+}
+
+/// Whether a failure of this kind may not come back, so that the run is worth another start.
+pub fn may_pass(kind: FailureKind) -> bool {
+    retry::rule(kind) == retry::Rule::Again
 }
 
 fn end_leftovers(sweep: &SweepDir, journal: &mut Journal, observer: &mut dyn Observer) -> Result<(), SchedulerError> {

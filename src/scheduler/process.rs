@@ -27,6 +27,8 @@ pub mod variable {
     pub const RESUME_EPOCH: &str = "SWEEPSCOPE_RESUME_EPOCH";
     /// From 1.
     pub const ATTEMPT: &str = "SWEEPSCOPE_ATTEMPT";
+    /// The attempt on a cluster that the worker writes for; not set elsewhere.
+    pub const OWNER: &str = "SWEEPSCOPE_OWNER";
     /// Process id of the scheduler; the worker ends with it.
     pub const SCHEDULER: &str = "SWEEPSCOPE_SCHEDULER";
     /// Numbers of the cores that the worker is kept on, with commas; empty: any.

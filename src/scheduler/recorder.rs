@@ -229,8 +229,7 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 fn storage(error: StoreError) -> Failure {
-    let kind = if error.is_storage() { FailureKind::Storage } else { FailureKind::CorruptCheckpoint };
-    Failure::new(kind, error)
+    Failure::new(error.kind(), error)
 }
 
 fn broken(what: String) -> Failure {

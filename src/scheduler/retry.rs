@@ -26,8 +26,9 @@ pub(super) fn rule(kind: FailureKind) -> Rule {
         | FailureKind::BadConfig
         | FailureKind::BadData
         | FailureKind::CorruptCheckpoint
-        | FailureKind::Protocol => Rule::Never,
-        FailureKind::Storage => Rule::EndSweep,
+        | FailureKind::Protocol
+        | FailureKind::Lost => Rule::Never,
+        FailureKind::Storage | FailureKind::Superseded => Rule::EndSweep,
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) enum Wish {
     Interrupt,
     /// SIGTERM, or the terminal was closed.
     Stop,
+    /// SIGUSR1: the cluster's time limit is near.
+    TimeUp,
     /// SIGQUIT: at once.
     StopNow,
     /// Ctrl-Z.
@@ -34,6 +36,7 @@ impl Signals {
             (Wish::Interrupt, Signal::INT),
             (Wish::Stop, Signal::TERM),
             (Wish::Stop, Signal::HUP),
+            (Wish::TimeUp, Signal::USR1),
             (Wish::StopNow, Signal::QUIT),
             (Wish::Pause, Signal::TSTP),
             (Wish::Continue, Signal::CONT),

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     domain::{Failure, FailureKind},
     protocol::{Message, Reading},
-    store::{RunDir, process_of},
+    store::{RunDir, process_of, token},
 };
 
 /// How long output is still read after a worker's end: what it started may hold the pipe open.
@@ -115,6 +115,9 @@ fn command(launch: &Launch, run: RunDir) -> Command {
         .env(variable::SCHEDULER, std::process::id().to_string())
         .env(variable::CORES, cores.join(","))
         .env(variable::THREADS, launch.threads.to_string());
+    if let Some(token) = token() {
+        command.env(variable::OWNER, token);
+    }
     if let Some(visible) = &launch.visible {
         command.env("CUDA_VISIBLE_DEVICES", visible);
     }

@@ -9,7 +9,7 @@ use super::{
     problem::{Problem, Problems},
     schema::{self, Kind},
 };
-use crate::domain::{DeviceRequest, Metric};
+use crate::domain::{DeviceRequest, Metric, is_time_limit, wrong_option};
 
 /// A pass over the document that collects problems.
 pub(super) struct Checker<'a> {
@@ -97,6 +97,14 @@ impl Checker<'_> {
             },
             Kind::Classes => classes(node),
             Kind::Names => items(node, |item| text(item).map(Value::from)),
+            Kind::TimeLimit => text(node).and_then(|limit| match is_time_limit(limit) {
+                true => Ok(Value::String(limit.to_owned())),
+                false => Err(format!("cannot be \"{limit}\"; write it as \"12:00:00\" or \"2-00:00:00\"")),
+            }),
+            Kind::SbatchOptions => items(node, |item| {
+                let option = text(item)?;
+                wrong_option(option).map_or_else(|| Ok(Value::from(option)), Err)
+            }),
             Kind::Weights => match &node.content {
                 Content::Scalar(Value::String(_)) => choice(node, &["balanced"]),
                 _ => items(node, |item| {

@@ -18,7 +18,7 @@ use toml::Table;
 pub use axes::{Axis, Cells};
 pub use problem::{Problem, Problems};
 
-use crate::domain::{Metric, ScheduleConfig};
+use crate::domain::{Metric, ScheduleConfig, SlurmConfig};
 use document::Document;
 
 /// A sweep file that has passed every check.
@@ -38,6 +38,8 @@ pub struct SweepSpec {
     pub cells: Cells,
     /// How runs are spread over devices.
     pub schedule: ScheduleConfig,
+    /// How runs are handed to Slurm; `None`: the file does not say.
+    pub slurm: Option<SlurmConfig>,
     /// What is odd but allowed.
     pub warnings: Problems,
     /// The file as it was run: overrides applied, paths absolute.
@@ -91,6 +93,7 @@ impl SweepSpec {
             base: settings.base,
             cells,
             schedule: settings.schedule,
+            slurm: settings.slurm,
             warnings: settings.warnings.of(&document),
             resolved,
             document,

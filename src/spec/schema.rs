@@ -33,6 +33,10 @@ pub enum Kind {
     Classes,
     /// A list of names.
     Names,
+    /// A time limit as Slurm writes it.
+    TimeLimit,
+    /// A list of options of sbatch.
+    SbatchOptions,
     /// A list of numbers of 0 or more, or "balanced".
     Weights,
 }
@@ -151,6 +155,16 @@ pub const KEYS: &[Key] = &[
     fixed("schedule.early_end.min_epochs", Kind::Whole(1, MANY)),
     fixed("schedule.early_end.reduction_factor", Kind::Whole(2, 1000)),
     fixed("schedule.early_end.confidence", Kind::Share(false)),
+    fixed("slurm.partition", Kind::Text),
+    fixed("slurm.account", Kind::Text),
+    fixed("slurm.gres", Kind::Text),
+    fixed("slurm.time", Kind::TimeLimit),
+    fixed("slurm.constraint", Kind::Text),
+    fixed("slurm.extra", Kind::SbatchOptions),
+    fixed("slurm.max_parallel", Kind::Whole(1, MANY)),
+    fixed("slurm.warning", Kind::Whole(1, 86_400)),
+    fixed("slurm.poll", Kind::Positive),
+    fixed("slurm.node_failures", Kind::Whole(0, MANY)),
 ];
 
 /// Axes that the grid may name without their section.

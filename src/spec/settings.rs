@@ -1,5 +1,6 @@
 //! The sections of a sweep file that hold for all cells.
 
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
     problem::{Problem, Problems},
     schema,
 };
-use crate::domain::{Metric, ScheduleConfig, placeholders};
+use crate::domain::{Metric, ScheduleConfig, SlurmConfig, placeholders};
 
 /// What all cells share.
 pub(super) struct Settings {
@@ -19,6 +20,7 @@ pub(super) struct Settings {
     pub synthetic: bool,
     pub base: Table,
     pub schedule: ScheduleConfig,
+    pub slurm: Option<SlurmConfig>,
     pub warnings: Problems,
     sections: Table,
 }
@@ -46,21 +48,28 @@ pub(super) fn read(document: &Document, problems: &mut Problems) -> Option<Setti
     let mut base = sections.clone();
     base.remove("sweep");
     let schedule = base.remove("schedule").unwrap_or(Value::Table(Table::new()));
+    let slurm = base.remove("slurm");
     if let Some(data) = base.get_mut("data").and_then(Value::as_table_mut) {
         data.remove("synthetic");
     }
     base.insert("monitor".into(), Value::String(monitor.to_string()));
-    let schedule = match schedule.try_into() {
-        Ok(schedule) => schedule,
-        Err(error) => {
-            problems.push(Problem::without_place(format!("[schedule] cannot be read: {error}"), ""));
-            return None;
-        }
+    let schedule = section("schedule", schedule, problems)?;
+    let slurm = match slurm {
+        Some(slurm) => Some(section("slurm", slurm, problems)?),
+        None => None,
     };
     let name_value = Value::String(name.clone());
     sections.entry("sweep").or_insert(Value::Table(Table::new())).as_table_mut()?.insert("name".into(), name_value);
     let warnings = warnings(document);
-    Some(Settings { name, monitor, order, synthetic, base, schedule, warnings, sections })
+    Some(Settings { name, monitor, order, synthetic, base, schedule, slurm, warnings, sections })
+}
+
+/// A section whose values have passed the schema.
+fn section<T: DeserializeOwned>(name: &str, value: Value, problems: &mut Problems) -> Option<T> {
+    value
+        .try_into()
+        .map_err(|e| problems.push(Problem::without_place(format!("[{name}] cannot be read: {e}"), "")))
+        .ok()
 }
 
 impl Settings {

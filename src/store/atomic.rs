@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::StoreError;
+use super::{StoreError, claim};
 
 /// Replaces `path` by `text`, durably.
 ///
@@ -27,10 +27,10 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let write = || {
         let mut file = File::create(&temporary)?;
         file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
+        file.sync_all()
     };
     write().map_err(StoreError::io("write", path))?;
+    publish(&temporary, path)?;
     sync_folder_of(path)
 }
 
@@ -43,10 +43,10 @@ pub fn write_derived(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::
     let write = || {
         let mut file = BufWriter::with_capacity(1 << 16, File::create(&temporary)?);
         fill(&mut file)?;
-        file.flush()?;
-        fs::rename(&temporary, path)
+        file.flush()
     };
-    write().map_err(StoreError::io("write", path))
+    write().map_err(StoreError::io("write", path))?;
+    publish(&temporary, path)
 }
 
 /// Replaces `path` by `value` as JSON, durably.
@@ -84,6 +84,7 @@ pub fn create_dir(path: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// If the system refuses; a folder that is not there has nothing to remove.
 pub fn remove_temporaries(folder: &Path) -> Result<(), StoreError> {
+    claim::check(folder)?;
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -109,6 +110,12 @@ pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     removed.map_err(StoreError::io("remove", path))
 }
 
+/// Gives what was prepared its name, if this process may.
+pub(super) fn publish(temporary: &Path, path: &Path) -> Result<(), StoreError> {
+    claim::check(path)?;
+    fs::rename(temporary, path).map_err(StoreError::io("write", path))
+}
+
 pub(super) fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
     let folder = path.parent().unwrap_or(path);
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::io("sync", folder))
@@ -117,5 +124,5 @@ pub(super) fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
 /// A hidden name in the same folder that no other process uses.
 pub(super) fn temporary_beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+    path.with_file_name(format!(".{name}.{}.tmp", claim::tag()))
 }

@@ -11,7 +11,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{RunDir, StoreError, atomic, atomic::remove, read_rows, write_rows};
+use super::{RunDir, StoreError, atomic, atomic::remove, claim, read_rows, write_rows};
 use crate::domain::ImageRow;
 
 const CHECKSUMS: &str = "checksums.sha256";
@@ -39,14 +39,15 @@ impl CheckpointSet {
         fill: impl FnOnce(&Path) -> io::Result<()>,
     ) -> Result<Self, StoreError> {
         let folder = run.checkpoints().join(folder_name(epoch));
-        let temporary = run.checkpoints().join(format!(".{}.{}.tmp", folder_name(epoch), std::process::id()));
+        let temporary = run.checkpoints().join(format!(".{}.{}.tmp", folder_name(epoch), claim::tag()));
         remove(&temporary)?;
         atomic::create_dir(&temporary)?;
         fill(&temporary).map_err(StoreError::io("write", &temporary))?;
         write_rows(&temporary.join(IMAGES), images)?;
         write_checksums(&temporary)?;
+        claim::check(&folder)?;
         remove(&folder)?;
-        fs::rename(&temporary, &folder).map_err(StoreError::io("rename", &temporary))?;
+        atomic::publish(&temporary, &folder)?;
         atomic::sync_folder_of(&folder)?;
         Ok(Self { epoch, folder })
     }
@@ -75,6 +76,7 @@ impl CheckpointSet {
     pub fn publish(run: &RunDir, last: usize, best: usize, keep_epochs: Option<usize>) -> Result<(), StoreError> {
         link(run, "last", last)?;
         link(run, "best", best)?;
+        claim::check(&run.checkpoints())?;
         let sets = Self::all(run)?;
         let previous = sets.iter().rev().find(|set| set.epoch < last).map(|set| set.epoch);
         for set in sets {
@@ -149,9 +151,8 @@ fn link(run: &RunDir, name: &str, epoch: usize) -> Result<(), StoreError> {
     let path = run.checkpoints().join(name);
     let temporary = atomic::temporary_beside(&path);
     remove(&temporary)?;
-    std::os::unix::fs::symlink(folder_name(epoch), &temporary)
-        .and_then(|()| fs::rename(&temporary, &path))
-        .map_err(StoreError::io("link", &path))
+    std::os::unix::fs::symlink(folder_name(epoch), &temporary).map_err(StoreError::io("link", &path))?;
+    atomic::publish(&temporary, &path)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::domain::FailureKind;
+
 /// A failure to read or write results.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -17,6 +19,16 @@ pub enum StoreError {
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
+    },
+    /// Another attempt has taken the run over.
+    #[error("attempt {token} no longer has {run}, {by} has; it ends and writes nothing more", run = .run.display())]
+    Superseded {
+        /// The run's folder.
+        run: PathBuf,
+        /// The attempt that would have written.
+        token: String,
+        /// Who has it now.
+        by: String,
     },
     /// A file is there but does not hold what it should.
     #[error("{path} is damaged: {reason}", path = .path.display())]
@@ -35,6 +47,15 @@ impl StoreError {
 
     pub(super) fn damaged(path: &Path, reason: impl ToString) -> Self {
         Self::Damaged { path: path.to_owned(), reason: reason.to_string() }
+    }
+
+    /// The same as a run's failure.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Io { .. } => FailureKind::Storage,
+            Self::Superseded { .. } => FailureKind::Superseded,
+            Self::Damaged { .. } => FailureKind::CorruptCheckpoint,
+        }
     }
 
     /// Whether the disk (full, over quota, read-only, gone) is to blame rather than a file's content.

@@ -3,12 +3,13 @@
 use std::{
     fs::{File, OpenOptions},
     io::{ErrorKind, Read, Seek, SeekFrom, Write},
+    path::PathBuf,
     time::SystemTime,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, SweepDir};
+use super::{RunDir, StoreError, SweepDir};
 
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,16 +56,27 @@ impl Entry {
 #[derive(Debug)]
 pub struct Journal {
     file: File,
-    sweep: SweepDir,
+    path: PathBuf,
 }
 
 impl Journal {
-    /// Opens the journal to add to it; a torn last line is ended first.
+    /// Opens a sweep's journal to add to it; a torn last line is ended first.
     ///
     /// # Errors
     /// If the system refuses.
     pub fn open(sweep: &SweepDir) -> Result<Self, StoreError> {
-        let path = sweep.journal();
+        Self::at(sweep.journal())
+    }
+
+    /// The same of the journal that a run has for itself where it runs on a cluster: a file has one writer.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn of_run(run: &RunDir) -> Result<Self, StoreError> {
+        Self::at(run.journal())
+    }
+
+    fn at(path: PathBuf) -> Result<Self, StoreError> {
         let open = || {
             let mut file = OpenOptions::new().create(true).read(true).append(true).open(&path)?;
             let mut last = [b'\n'];
@@ -77,7 +89,7 @@ impl Journal {
             Ok(file)
         };
         let file = open().map_err(StoreError::io("open", &path))?;
-        Ok(Self { file, sweep: sweep.clone() })
+        Ok(Self { file, path })
     }
 
     /// Adds a line.
@@ -85,9 +97,9 @@ impl Journal {
     /// # Errors
     /// If the system refuses.
     pub fn add(&mut self, entry: &Entry) -> Result<(), StoreError> {
-        let path = self.sweep.journal();
-        let line = serde_json::to_string(entry).map_err(|e| StoreError::damaged(&path, e))? + "\n";
-        self.file.write_all(line.as_bytes()).map_err(StoreError::io("append to", &path))
+        let path = &self.path;
+        let line = serde_json::to_string(entry).map_err(|e| StoreError::damaged(path, e))? + "\n";
+        self.file.write_all(line.as_bytes()).map_err(StoreError::io("append to", path))
     }
 
     /// Every whole line of a sweep's journal. Torn lines are passed over: they are where a machine stopped.

@@ -68,6 +68,11 @@ impl SweepDir {
         self.0.join("report")
     }
 
+    /// What was handed to Slurm, and what its jobs printed.
+    pub fn slurm(&self) -> PathBuf {
+        self.0.join("slurm")
+    }
+
     /// The folder of all runs.
     pub fn runs(&self) -> PathBuf {
         self.0.join("runs")
@@ -118,6 +123,16 @@ impl RunDir {
     /// Where the run stands.
     pub fn state_json(&self) -> PathBuf {
         self.0.join("state.json")
+    }
+
+    /// Which attempt on a cluster has the run.
+    pub fn owner(&self) -> PathBuf {
+        self.0.join("owner.json")
+    }
+
+    /// What happened when to a run that a cluster runs; it explains and never decides.
+    pub fn journal(&self) -> PathBuf {
+        self.0.join("journal.jsonl")
     }
 
     /// What the worker said.

@@ -144,7 +144,8 @@ fn describe(holder: Option<&Holder>) -> String {
     })
 }
 
-fn host() -> String {
+/// This machine's name.
+pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 

@@ -6,6 +6,7 @@
 
 mod atomic;
 mod checkpoint;
+mod claim;
 mod error;
 mod journal;
 mod layout;
@@ -17,10 +18,11 @@ mod table;
 
 pub use atomic::{create_dir, read_json, remove_temporaries, write_bytes, write_derived, write_json, write_text};
 pub use checkpoint::{CheckpointSet, images_of};
+pub use claim::{Attempt, Owner, TakeOver, owner, shut_out, take_over, token, write_as};
 pub use error::StoreError;
 pub use journal::{Entry, Journal};
 pub use layout::{RunDir, SweepDir};
-pub use lock::{Holder, LockError, SweepLock};
+pub use lock::{Holder, LockError, SweepLock, host};
 pub use plan_file::PlannedRun;
 pub use process::{current_process, is_alive, process_of};
 pub use run_file::RunFile;

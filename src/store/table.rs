@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{StoreError, write_derived, write_text};
+use super::{StoreError, claim, write_derived, write_text};
 
 /// Appends rows and syncs; a new table starts with its header.
 ///
@@ -17,12 +17,11 @@ use super::{StoreError, write_derived, write_text};
 pub fn append_rows<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), StoreError> {
     let fresh = fs::metadata(path).map_or(true, |m| m.len() == 0);
     let text = to_csv(path, rows, fresh)?;
-    let append = || {
-        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_data()
-    };
-    append().map_err(StoreError::io("append to", path))
+    let open = OpenOptions::new().create(true).append(true).open(path);
+    let mut file = open.map_err(StoreError::io("append to", path))?;
+    // Asked once the file is open: who takes the run over from here on puts another one in its place.
+    claim::check(path)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).map_err(StoreError::io("append to", path))
 }
 
 /// Replaces the whole table, durably.

@@ -48,7 +48,7 @@ pub use samples::{Samples, Task};
 pub use schedule::learning_rate;
 
 use crate::{
-    domain::{Failure, FailureKind, RunState, StateRecord},
+    domain::{Failure, RunState, StateRecord},
     loss::{Loss, LossOps},
     model::ConvOps,
     protocol::Message,
@@ -118,8 +118,7 @@ where
     }
 }
 
-/// A disk that refuses, as a failure of the run.
+/// What keeps results from being read or written, as a failure of the run.
 pub fn storage(error: StoreError) -> Failure {
-    let kind = if error.is_storage() { FailureKind::Storage } else { FailureKind::CorruptCheckpoint };
-    Failure::new(kind, error)
+    Failure::new(error.kind(), error)
 }

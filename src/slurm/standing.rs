@@ -1,0 +1,90 @@
+//! The queue, for those who only look or stop: `status`, `stop`, and `run` on this machine.
+
+use std::collections::HashMap;
+
+use super::{
+    Chunk, SlurmError,
+    call::call,
+    chunk::stop_mark,
+    queue::{Phase, look},
+};
+use crate::store::{StoreError, SweepDir, write_text};
+
+/// Where a run stands in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Whether it waits or runs.
+    pub phase: Phase,
+    /// Its node, or why it waits.
+    pub text: String,
+}
+
+/// Whether a sweep was ever handed to Slurm.
+pub fn is_used(sweep: &SweepDir) -> bool {
+    sweep.slurm().is_dir()
+}
+
+/// The runs of a sweep that Slurm has, and where they stand there. Those whose jobs are over are left out.
+///
+/// # Errors
+/// If Slurm does not answer or the chunks cannot be read.
+pub fn standing(sweep: &SweepDir) -> Result<HashMap<String, Place>, SlurmError> {
+    let chunks = Chunk::all(sweep)?;
+    let names: Vec<&str> = chunks.iter().map(|chunk| chunk.name.as_str()).collect();
+    let mut queue = look(&names)?;
+    let mut places = HashMap::new();
+    for chunk in &chunks {
+        for (task, share) in chunk.runs.iter().enumerate() {
+            let Some(entry) = queue.remove(&(chunk.name.clone(), task)) else { continue };
+            if entry.phase != Phase::Over {
+                let text = if entry.phase == Phase::Running { entry.node } else { entry.reason };
+                places.insert(share.run.clone(), Place { phase: entry.phase, text });
+            }
+        }
+    }
+    Ok(places)
+}
+
+/// Marks the sweep as stopped, so that whoever watches it submits no more, and cancels its jobs: each saves itself and
+/// ends, or ends `at_once`. How many there were.
+///
+/// # Errors
+/// If Slurm does not answer or the mark cannot be written.
+pub fn cancel(sweep: &SweepDir, at_once: bool) -> Result<usize, SlurmError> {
+    write_text(&stop_mark(sweep), "stopped by the user\n")?;
+    let chunks = Chunk::all(sweep)?;
+    let names: Vec<&str> = chunks.iter().map(|chunk| chunk.name.as_str()).collect();
+    let queue = look(&names)?;
+    let living: Vec<_> = queue.values().filter(|entry| entry.phase != Phase::Over).collect();
+    let mut jobs: Vec<String> = living.iter().map(|entry| entry.job.to_string()).collect();
+    jobs.sort();
+    jobs.dedup();
+    let mut arguments: Vec<&str> = Vec::new();
+    if at_once {
+        arguments.extend(["--full", "--signal=KILL"]);
+    }
+    arguments.extend(jobs.iter().map(String::as_str));
+    if !jobs.is_empty() {
+        if at_once {
+            // What waits takes no signal; and what was killed must not be queued again.
+            let _ = call("scancel", &arguments);
+        }
+        call("scancel", &jobs.iter().map(String::as_str).collect::<Vec<_>>())?;
+    }
+    Ok(living.len())
+}
+
+/// Whether the user has stopped the sweep.
+pub(super) fn is_stopped(sweep: &SweepDir) -> bool {
+    stop_mark(sweep).exists()
+}
+
+/// The sweep goes on.
+pub(super) fn unmark(sweep: &SweepDir) -> Result<(), StoreError> {
+    match std::fs::remove_file(stop_mark(sweep)) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(StoreError::Io { action: "remove", path: stop_mark(sweep), source: e })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
