@@ -8,7 +8,7 @@ use super::{console, exit::Refusal, jobs, loading::Loaded, progress::Progress, r
 use crate::{
     domain::{ScheduleConfig, SlurmConfig},
     plan::Plan,
-    scheduler::{Ending, Summary},
+    scheduler::Summary,
     slurm::{self, Chunk, Share, Site},
     spec::Problems,
     store::{SweepDir, SweepLock},
@@ -53,7 +53,7 @@ pub fn run_on_slurm(
         program: &program,
     };
     let summary = slurm::watch(&what, lock, progress)?;
-    if summary.ending == Some(Ending::Interrupted) {
+    if summary.ending.is_some() && slurm::standing(&plan.sweep).is_ok_and(|places| !places.is_empty()) {
         let root = plan.sweep.root().display();
         console::note(&format!("the jobs go on without this command; `sweepscope stop {root}` ends them"));
     }

@@ -1,7 +1,7 @@
 //! `status`: one row a run: state, device, epoch, best score, time left, cause of failure.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     io::{IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -22,11 +22,15 @@ use super::{
 };
 use crate::{
     domain::{Failure, RunState, StateRecord},
+    slurm::{self, Phase, Place},
     store::{Holder, Journal, SweepDir, SweepLock},
 };
 
 /// How often the view is drawn again.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How often where Slurm has to be asked, which others ask too.
+const LOOK_AT_QUEUE: Duration = Duration::from_secs(10);
 
 /// Arguments of `status`.
 #[derive(Args)]
@@ -64,7 +68,7 @@ fn watch(folder: &Path) -> Result<(), Refusal> {
     let mut screen = "\n".repeat(usize::from(terminal.size().0));
     loop {
         let view = View::read(folder)?;
-        let over = view.holder.is_none();
+        let over = view.holder.is_none() && view.with_slurm.as_ref().is_none_or(HashMap::is_empty);
         let (height, width) = terminal.size();
         let (height, width) = (usize::from(height), usize::from(width));
         screen += "\x1b[H";
@@ -77,7 +81,7 @@ fn watch(folder: &Path) -> Result<(), Refusal> {
             return Ok(());
         }
         screen.clear();
-        thread::sleep(LOOK);
+        thread::sleep(if view.with_slurm.is_some() { LOOK_AT_QUEUE } else { LOOK });
     }
 }
 
@@ -86,6 +90,8 @@ struct View {
     sweep: SweepDir,
     runs: Vec<Standing>,
     holder: Option<Holder>,
+    /// The runs that Slurm has; `None`: it was never used, or does not answer.
+    with_slurm: Option<HashMap<String, Place>>,
     devices: BTreeMap<String, String>,
     pace: Pace,
 }
@@ -94,16 +100,22 @@ impl View {
     fn read(folder: &Path) -> Result<Self, Refusal> {
         let (sweep, mut runs) = sweep::open(folder)?;
         let holder = SweepLock::holder(&sweep);
-        if holder.is_none() {
-            // A worker ends with its scheduler, whatever the state says that it last wrote.
-            for run in runs.iter_mut().filter(|run| run.state.state == RunState::Running) {
-                run.state.state = RunState::Stopped;
-            }
+        let is_with_slurm = slurm::is_used(&sweep);
+        let with_slurm = if is_with_slurm { slurm::standing(&sweep).ok() } else { None };
+        // A worker ends with its scheduler or its job, whatever the state says that it last wrote.
+        let has_ended = |run: &Standing| match &with_slurm {
+            Some(places) => places.get(&run.planned.run).is_none_or(|place| place.phase != Phase::Running),
+            None => holder.is_none() && !is_with_slurm,
+        };
+        for run in runs.iter_mut().filter(|run| run.state.state == RunState::Running && has_ended(run)) {
+            run.state.state = RunState::Stopped;
         }
         let running = runs.iter().any(|run| run.state.state == RunState::Running);
-        let devices = if running { devices_of(&sweep)? } else { BTreeMap::new() };
+        let mut devices = if running { devices_of(&sweep)? } else { BTreeMap::new() };
+        let nodes = with_slurm.iter().flatten().filter(|(_, place)| place.phase == Phase::Running);
+        devices.extend(nodes.map(|(run, place)| (run.clone(), place.text.clone())));
         let pace = Pace::read(&sweep, &runs);
-        Ok(Self { sweep, runs, holder, devices, pace })
+        Ok(Self { sweep, runs, holder, with_slurm, devices, pace })
     }
 
     fn count(&self, state: RunState) -> usize {
@@ -125,9 +137,11 @@ impl View {
             .filter(|(_, count)| *count > 0)
             .map(|(state, count)| format!("{count} {}", state.name()))
             .collect();
-        let who = match &self.holder {
-            Some(holder) => format!("run by process {} on {}", holder.process.pid, holder.host),
-            None => "not running".to_owned(),
+        let who = match (&self.holder, &self.with_slurm) {
+            (Some(holder), None) => format!("run by process {} on {}", holder.process.pid, holder.host),
+            (Some(holder), Some(places)) => format!("{}, watched by {}", in_queue(places), holder.host),
+            (None, Some(places)) if !places.is_empty() => in_queue(places),
+            (None, _) => "not running".to_owned(),
         };
         let left = self.pace.left_of_all(&self.runs, self.count(RunState::Running));
         let left = left.map_or_else(String::new, |seconds| format!(", about {} left", console::duration(seconds)));
@@ -182,8 +196,14 @@ impl View {
                 .cloned()
                 .unwrap_or_default(),
             run.planned.run.clone(),
-            cause(state),
+            self.waits_for(run).unwrap_or_else(|| cause(state)),
         ]
+    }
+
+    /// Why Slurm lets a run wait.
+    fn waits_for(&self, run: &Standing) -> Option<String> {
+        let place = self.with_slurm.as_ref()?.get(&run.planned.run)?;
+        (place.phase == Phase::Waiting && !run.state.state.is_over()).then(|| format!("waits: {}", place.text))
     }
 
     fn to_json(&self) -> serde_json::Value {
@@ -192,6 +212,7 @@ impl View {
             json!({
                 "run": run.planned.run, "id": run.planned.id, "axes": run.planned.axes,
                 "state": state.state.name(), "device": self.devices.get(&run.planned.run),
+                "waits_for": self.waits_for(run),
                 "epoch": state.epoch, "epochs": self.pace.epochs_of(run), "checkpoint": state.checkpoint,
                 "best_epoch": (state.best_epoch > 0).then_some(state.best_epoch), "best_score": state.best_score,
                 "attempts": state.attempts, "seconds_left": self.pace.left(run),
@@ -200,11 +221,17 @@ impl View {
         };
         let left = self.pace.left_of_all(&self.runs, self.count(RunState::Running));
         json!({
-            "sweep": self.sweep.root(), "running": self.holder.is_some(),
+            "sweep": self.sweep.root(), "running": self.holder.is_some(), "slurm_jobs": self.with_slurm.as_ref().map(HashMap::len),
             "process": self.holder.as_ref().map(|holder| json!({ "pid": holder.process.pid, "host": holder.host })),
             "seconds_left": left, "runs": self.runs.iter().map(run).collect::<Vec<_>>(),
         })
     }
+}
+
+/// "5 jobs with Slurm, 3 of them running".
+fn in_queue(places: &HashMap<String, Place>) -> String {
+    let running = places.values().filter(|place| place.phase == Phase::Running).count();
+    format!("{} with Slurm, {running} of them running", console::count(places.len(), "job"))
 }
 
 /// Why a run failed or was ended early.

@@ -6,7 +6,13 @@ use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{console, exit::Refusal};
-use crate::store::{Holder, SweepDir, SweepLock, is_alive};
+use crate::{
+    slurm,
+    store::{Holder, SweepDir, SweepLock, is_alive},
+};
+
+/// How often Slurm is asked whether the jobs have ended.
+const LOOK_AT_QUEUE: Duration = Duration::from_secs(2);
 
 /// Arguments of `stop`.
 #[derive(Args)]
@@ -26,6 +32,9 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     if !sweep.root().is_dir() {
         return Err(Refusal::wrong(format!("{folder} is not there; give a folder such as results/demo")));
     }
+    if slurm::is_used(&sweep) && stop_jobs(&sweep, arguments.now)? {
+        return Ok(ExitCode::SUCCESS);
+    }
     let Some(holder) = SweepLock::holder(&sweep) else {
         console::answer(&format!("nothing to stop: nobody runs {folder}\n"));
         return Ok(ExitCode::SUCCESS);
@@ -44,6 +53,22 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     }
     console::answer(&format!("stopped; `sweepscope resume {folder}` goes on\n"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Cancels what Slurm has of the sweep, from any login, and waits until it has ended; whoever watches it ends by itself.
+/// False: there is nothing of it in the queue.
+fn stop_jobs(sweep: &SweepDir, at_once: bool) -> Result<bool, Refusal> {
+    let folder = sweep.root().display();
+    let jobs = slurm::cancel(sweep, at_once)?;
+    if jobs == 0 {
+        return Ok(false);
+    }
+    console::note(&format!("cancelled {}; waiting until they have ended", console::count(jobs, "job")));
+    while !slurm::standing(sweep)?.is_empty() {
+        thread::sleep(LOOK_AT_QUEUE);
+    }
+    console::answer(&format!("stopped; `sweepscope resume {folder}` goes on\n"));
+    Ok(true)
 }
 
 fn send(holder: &Holder, signal: Signal) -> Result<(), Refusal> {

@@ -31,6 +31,7 @@ use std::{collections::HashMap, io, time::Duration};
 pub use event::Outcome;
 pub use job::{Contest, Demand, Ending, Job, Observer, Options, Progress, Summary, Trainer};
 pub use process::{become_trainer, enter_worker, variable};
+pub use signals::{Signals, Wish, pause_here};
 
 use self::core::{RunSpec, Settings, State};
 use crate::{
@@ -110,14 +111,6 @@ fn drive(
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SchedulerError::Runtime)?;
     let state = initial_state(jobs, options);
     runtime.block_on(driver::Driver::new(jobs, options, observer, journal, state).drive())
-}
-
-/// Records that `job`, which failed or was lost, waits to be started again.
-///
-/// # Errors
-/// If its state cannot be read or written.
-pub fn queue_again(job: &Job) -> Result<(), StoreError> {
-    record::queue_again(job)
 }
 
 /// Records that `job` failed for good.

@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// What the user wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub enum Wish {
     /// Ctrl-C.
     Interrupt,
     /// SIGTERM, or the terminal was closed.
@@ -25,12 +25,16 @@ pub(super) enum Wish {
 /// Every wish, but for SIGHUP and SIGTSTP where they were ignored when the program started (as nohup does with the
 /// first). Those that end a sweep are always heard: `stop --now` must work on a sweep that a script put in the
 /// background, whose shell had it ignore SIGINT and SIGQUIT.
-pub(super) struct Signals {
+pub struct Signals {
     streams: Vec<(Wish, tokio::signal::unix::Signal)>,
 }
 
 impl Signals {
-    pub(super) fn listen() -> io::Result<Self> {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn listen() -> io::Result<Self> {
         let ignored = ignored_signals();
         let wishes = [
             (Wish::Interrupt, Signal::INT),
@@ -50,7 +54,7 @@ impl Signals {
     }
 
     /// The next wish. Can be dropped while it waits, nothing is lost.
-    pub(super) async fn next(&mut self) -> Wish {
+    pub async fn next(&mut self) -> Wish {
         std::future::poll_fn(|context| {
             for (wish, stream) in &mut self.streams {
                 if stream.poll_recv(context).is_ready() {
@@ -64,7 +68,7 @@ impl Signals {
 }
 
 /// Stops this process until it is continued. A thread may still go on for an instant.
-pub(super) fn pause_here() {
+pub fn pause_here() {
     let _ = kill_process(getpid(), Signal::STOP);
 }
 

@@ -1,39 +1,28 @@
 //! The signals that end watching. The jobs are Slurm's and go on without it.
 
 use std::{
-    io,
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
     time::Duration,
 };
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use super::SlurmError;
-use crate::scheduler::Ending;
+use crate::scheduler::{Ending, Signals, Wish, pause_here};
 
-/// Hears Ctrl-C, SIGTERM and SIGHUP.
-pub(super) struct Signals(Receiver<Ending>);
+/// Hears what ends a sweep on one machine too.
+pub(super) struct Leave(Receiver<Ending>);
 
-impl Signals {
+impl Leave {
     pub(super) fn listen() -> Result<Self, SlurmError> {
         let (sender, receiver) = channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(SlurmError::Signals)?;
-        let streams = || -> io::Result<_> {
+        let mut signals = {
             let _inside = runtime.enter();
-            Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?))
+            Signals::listen().map_err(SlurmError::Signals)?
         };
-        let (mut interrupt, mut terminate, mut hangup) = streams().map_err(SlurmError::Signals)?;
         thread::spawn(move || {
-            let ending = runtime.block_on(async {
-                tokio::select! {
-                    _ = interrupt.recv() => Ending::Interrupted,
-                    _ = terminate.recv() => Ending::Stopped,
-                    _ = hangup.recv() => Ending::Stopped,
-                }
-            });
-            let _ = sender.send(ending);
+            let _ = sender.send(runtime.block_on(wish_to_leave(&mut signals)));
         });
         Ok(Self(receiver))
     }
@@ -44,6 +33,17 @@ impl Signals {
             Ok(ending) => Some(ending),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => Some(Ending::Stopped),
+        }
+    }
+}
+
+async fn wish_to_leave(signals: &mut Signals) -> Ending {
+    loop {
+        match signals.next().await {
+            Wish::Interrupt => return Ending::Interrupted,
+            Wish::Stop | Wish::StopNow | Wish::TimeUp => return Ending::Stopped,
+            Wish::Pause => pause_here(),
+            Wish::Continue => {}
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The queue, for those who only look or stop: `status`, `stop`, and `run` on this machine.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{
     Chunk, SlurmError,
@@ -56,21 +56,16 @@ pub fn cancel(sweep: &SweepDir, at_once: bool) -> Result<usize, SlurmError> {
     let names: Vec<&str> = chunks.iter().map(|chunk| chunk.name.as_str()).collect();
     let queue = look(&names)?;
     let living: Vec<_> = queue.values().filter(|entry| entry.phase != Phase::Over).collect();
-    let mut jobs: Vec<String> = living.iter().map(|entry| entry.job.to_string()).collect();
-    jobs.sort();
-    jobs.dedup();
-    let mut arguments: Vec<&str> = Vec::new();
+    let jobs: BTreeSet<String> = living.iter().map(|entry| entry.job.to_string()).collect();
+    let jobs: Vec<&str> = jobs.iter().map(String::as_str).collect();
+    if jobs.is_empty() {
+        return Ok(0);
+    }
     if at_once {
-        arguments.extend(["--full", "--signal=KILL"]);
+        // Jobs that wait take no signal, which is no failure.
+        let _ = call("scancel", &[&["--full", "--signal=KILL"], jobs.as_slice()].concat());
     }
-    arguments.extend(jobs.iter().map(String::as_str));
-    if !jobs.is_empty() {
-        if at_once {
-            // What waits takes no signal; and what was killed must not be queued again.
-            let _ = call("scancel", &arguments);
-        }
-        call("scancel", &jobs.iter().map(String::as_str).collect::<Vec<_>>())?;
-    }
+    call("scancel", &jobs)?;
     Ok(living.len())
 }
 

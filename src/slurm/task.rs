@@ -113,7 +113,7 @@ impl Claimed {
         if summary.completed > 0 {
             return Ok(summary);
         }
-        if summary.ending == Some(Ending::TimeUp) {
+        if summary.ending == Some(Ending::TimeUp) && summary.failed.is_empty() {
             let state = self.run.read_state()?;
             if state.checkpoint == self.checkpoint && self.attempt.restart >= self.share.retries {
                 let failure = Failure::new(

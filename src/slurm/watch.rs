@@ -11,7 +11,7 @@ use super::{
     Chunk, SlurmError,
     call::{call, most_tasks},
     chunk::sweep_id,
-    leave::Signals,
+    leave::Leave,
     nodes::Nodes,
     queue::{Entry, Phase, Queue, look, never_clears},
     standing::{is_stopped, unmark},
@@ -48,7 +48,7 @@ pub struct Plan<'a> {
 /// # Errors
 /// If Slurm cannot be used, refuses the jobs, or what belongs to them cannot be read or written.
 pub fn watch(plan: &Plan<'_>, _lock: &SweepLock, observer: &mut dyn Observer) -> Result<Summary, SlurmError> {
-    let signals = Signals::listen()?;
+    let leave = Leave::listen()?;
     let mut watch = Watch::new(plan, observer)?;
     unmark(plan.sweep)?;
     watch.adopt()?;
@@ -63,7 +63,7 @@ pub fn watch(plan: &Plan<'_>, _lock: &SweepLock, observer: &mut dyn Observer) ->
             Err(missing @ SlurmError::Missing { .. }) => return Err(missing),
             Err(silence) => watch.mind(&silence),
         }
-        let ending = signals.wait(plan.config.pause());
+        let ending = leave.wait(plan.config.pause());
         if let Some(ending) = ending.or_else(|| is_stopped(plan.sweep).then_some(Ending::Stopped)) {
             watch.summary.ending = Some(ending);
             break;
@@ -179,7 +179,7 @@ impl<'a> Watch<'a> {
         }
         let node = entry.map(|entry| entry.node.as_str()).unwrap_or_default();
         self.nodes.seen(node);
-        let before = track.epoch;
+        let (before, was_seen) = (track.epoch, track.seen.is_some());
         let news = track.look(entry, || job.run.read_state().ok());
         let epoch = track.epoch;
         if epoch > before && !node.is_empty() {
@@ -187,6 +187,10 @@ impl<'a> Watch<'a> {
         }
         if let News::Started(node) = &news {
             let attempt = job.run.read_state().map_or(1, |state| state.attempts.max(1));
+            if was_seen {
+                // It was queued again meanwhile.
+                self.observer.event(&Progress::Waits { run: &job.name });
+            }
             self.observer.event(&Progress::Started { run: &job.name, device: node, attempt });
             self.note("started", Some(run), Some(node), None);
         }
@@ -259,9 +263,9 @@ impl<'a> Watch<'a> {
     fn lose(&mut self, run: usize, loss: Loss, queue: &Queue) -> Result<(), SlurmError> {
         let (track, job) = (&mut self.tracks[run], &self.plan.jobs[run]);
         track.losses += usize::from(!(loss.blames_node && self.nodes.is_excluded(&loss.node)));
-        // Slurm may be about to start it again by itself.
         let old = track.place.take().and_then(|place| queue.get(&place));
-        if let Some(entry) = old {
+        // Slurm may be about to start it again by itself.
+        if let Some(entry) = old.filter(|entry| ["NODE_FAIL", "PREEMPTED"].contains(&entry.state.as_str())) {
             let _ = call("scancel", &[&format!("{}_{}", entry.job, entry.task)]);
         }
         if track.losses > self.plan.schedule.retries {
