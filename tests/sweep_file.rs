@@ -44,6 +44,30 @@ fn a_grid_too_large_to_be_listed_is_refused() {
 }
 
 #[test]
+fn what_slurm_is_to_be_told_is_checked_like_every_other_section() {
+    let text = format!(
+        "{DATA}[slurm]\npartition = \"gpu\"\ntime = \"2 hours\"\nextra = [\"--mem=8G\", \"--array=0-3\"]\nmax_paralel = 4\n"
+    );
+    let problems = read(&text, &[]).unwrap_err();
+    let expected = [
+        (9, "`slurm.time` cannot be \"2 hours\""),
+        (10, "`slurm.extra` has --array, which sweepscope sets"),
+        (11, "unknown key `max_paralel` in [slurm]"),
+    ];
+    let found = lines(&problems);
+    assert_eq!(found.len(), expected.len(), "{problems}");
+    for ((line, message), (expected_line, part)) in found.iter().zip(expected) {
+        assert!(*line == expected_line && message.contains(part), "{line}: {message} should contain {part}");
+    }
+    assert!(problems.to_string().contains("did you mean `max_parallel`?"), "{problems}");
+    let (spec, cells) = read(&format!("{DATA}[slurm]\ngres = \"gpu:1\"\ntime = \"1-12\"\n"), &[]).unwrap();
+    assert_eq!(spec.slurm.unwrap().time.as_deref(), Some("1-12"));
+    // It is no part of what a run is.
+    let (_, bare) = read(DATA, &[]).unwrap();
+    assert_eq!(cells[0].canonical, bare[0].canonical);
+}
+
+#[test]
 fn every_problem_of_a_file_is_reported_at_once_with_its_line_and_the_nearest_key() {
     let text = r#"
 [data]
