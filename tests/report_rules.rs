@@ -191,6 +191,22 @@ fn a_loss_that_is_thrown_about_fires_rule_14_and_one_that_converges_does_not() {
 }
 
 #[test]
+fn a_network_that_loses_what_it_had_learned_for_two_epochs_fires_rule_14() {
+    let setback = |epochs: usize, dice: f64| {
+        planted(|run| {
+            change(&run.epochs_csv(), |row: &mut EpochRow| {
+                let is_back = (20..20 + epochs).contains(&row.epoch);
+                row.loss = Some(if is_back { 0.7 } else { 0.2 + 1.0 / row.epoch as f64 });
+                row.dice_macro = row.dice_macro.map(|known| known - if is_back { dice } else { 0.0 });
+            });
+        })
+    };
+    assert!(setback(2, 0.2).contains(&14));
+    assert!(!setback(1, 0.2).contains(&14), "one epoch is noise");
+    assert!(!setback(2, 0.0).contains(&14), "a loss that rises alone is another matter");
+}
+
+#[test]
 fn a_loss_that_stands_still_is_no_rate_too_high() {
     let fired = planted(|run| {
         change(&run.epochs_csv(), |row: &mut EpochRow| row.loss = Some(1.5 + 0.001 * (row.epoch % 2) as f64));

@@ -57,8 +57,8 @@ fn text(findings: &[Finding], runs: usize) -> String {
         let class = finding.class.as_ref().map(|class| format!(": {class}")).unwrap_or_default();
         let place = match &finding.run {
             None => String::new(),
-            Some(run) if group.findings.len() == 1 => format!(" ({run})"),
-            Some(run) => format!(" ({} of {runs} runs, {run} for one)", group.findings.len()),
+            Some(run) if group.runs() == 1 => format!(" ({run})"),
+            Some(run) => format!(" ({} of {runs} runs, {run} for one)", group.runs()),
         };
         format!(
             "{} {}{class}{place}\n     {}\n     -> {}\n",

@@ -84,8 +84,10 @@ fn budget(sweep: &Sweep, best: &Standing<'_>, second: &Standing<'_>) -> String {
         "there are {pairs} of the {NOETHER_PAIRS} pairs that would show a setting that wins three times in four"
     );
     match statistics::splits_needed(&duel.differences, duel.val_share) {
+        // Holm's correction asks for more than the test of one pair.
         Some(needed) => format!(
-            "If the difference between {names} is what it seems, about {needed} values of split_seed would show it ({seen})."
+            "If the difference between {names} is what it seems, about {} values of split_seed would show it ({seen}).",
+            needed.max(pairs + 1)
         ),
         None => format!(
             "No number of splits would tell {names} apart at the difference seen ({seen}): treat them as equal, or have more images."

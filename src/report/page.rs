@@ -203,7 +203,7 @@ fn findings(data: &Sweep, findings: &[Finding]) -> Vec<FindingView> {
             Some((*numbers.get(name.as_str())?, name, finding.evidence.clone()))
         };
         let count = if group.first.run.is_some() {
-            format!("{} of {}", group.findings.len(), words::count(data.runs.len(), "run"))
+            format!("{} of {}", group.runs(), words::count(data.runs.len(), "run"))
         } else {
             String::new()
         };

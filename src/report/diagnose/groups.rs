@@ -1,6 +1,6 @@
 //! Findings of the same rule and class together, so that what many runs share is said once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Finding, Severity};
 
@@ -11,6 +11,13 @@ pub struct Group<'a> {
     pub first: &'a Finding,
     /// All of them.
     pub findings: Vec<&'a Finding>,
+}
+
+impl Group<'_> {
+    /// In how many runs; a rule may find several things of one class in a run.
+    pub fn runs(&self) -> usize {
+        self.findings.iter().filter_map(|finding| finding.run.as_deref()).collect::<BTreeSet<_>>().len()
+    }
 }
 
 /// How bad, the rule's number, the class, and the finding's place if it stays by itself.
@@ -25,4 +32,21 @@ pub fn grouped(findings: &[Finding]) -> Vec<Group<'_>> {
         groups.entry(key).or_default().push(finding);
     }
     groups.into_values().filter_map(|findings| Some(Group { first: findings.first()?, findings })).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_in_which_a_rule_finds_two_things_counts_once() {
+        let finding = |run: &str| Finding {
+            run: Some(run.into()),
+            class: Some("clay".into()),
+            ..Finding::new(25, Severity::Warn, String::new())
+        };
+        let findings = [finding("a"), finding("a"), finding("b")];
+        let groups = grouped(&findings);
+        assert_eq!((groups.len(), groups[0].findings.len(), groups[0].runs()), (1, 3, 2));
+    }
 }

@@ -42,15 +42,15 @@ pub fn wrong_monitor(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
 }
 
 /// Rule 14: the training loss rises in many early epochs, or hardly falls, or jumps from epoch to epoch to the end, or
-/// the best epoch comes at once and the training score falls from there. [H]
+/// loses what was learned, or the best epoch comes at once and the training score falls from there. [H]
 pub fn rate_too_high(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     const EPOCHS: usize = 8;
     let loss = values(&evidence.loss(Split::Train));
     if loss.len() < EPOCHS {
         return vec![];
     }
-    let found = rises(&loss).or_else(|| jumps(&loss)).or_else(|| best_at_once(evidence, loss.len()));
-    found.into_iter().collect()
+    let found = rises(&loss).or_else(|| jumps(&loss)).or_else(|| thrown_back(evidence));
+    found.or_else(|| best_at_once(evidence, loss.len())).into_iter().collect()
 }
 
 /// How far a curve moves from epoch to epoch: the median of |ln ratio|.
@@ -92,6 +92,34 @@ fn jumps(loss: &[f64]) -> Option<Finding> {
         jump.exp()
     );
     Some(Finding::new(14, Severity::Warn, text).against(jump, JUMP))
+}
+
+/// One step too long undid what was learned: for two epochs or more the training loss is twice its lowest until then,
+/// and train Dice is lower with it.
+fn thrown_back(evidence: &Evidence<'_>) -> Option<Finding> {
+    const TIMES: f64 = 2.0;
+    const DICE: f64 = 0.05;
+    let rows = evidence.run.rows(Split::Train);
+    let curve: Vec<_> = rows.iter().filter_map(|row| Some((row.epoch, row.loss?, row.dice_macro?))).collect();
+    let mut lowest = *curve.first()?;
+    for pair in curve.windows(2) {
+        let is_worse = |(_, loss, dice): &(usize, f64, f64)| *loss > TIMES * lowest.1 && *dice < lowest.2 - DICE;
+        if pair.iter().all(is_worse) {
+            let (epoch, loss, _) = pair[0];
+            let (best, low, _) = lowest;
+            let text = format!(
+                "The train loss had fallen to {} by epoch {best}; in epoch {epoch} it was thrown back to {}, and train \
+                 Dice with it.",
+                score(low),
+                score(loss)
+            );
+            return Some(Finding::new(14, Severity::Warn, text).against(loss / low, TIMES));
+        }
+        if pair[0].1 < lowest.1 {
+            lowest = pair[0];
+        }
+    }
+    None
 }
 
 fn best_at_once(evidence: &Evidence<'_>, epochs: usize) -> Option<Finding> {
