@@ -85,7 +85,7 @@ fn rises(loss: &[f64]) -> Option<Finding> {
 /// The training loss, measured over the whole split, still moves far from epoch to epoch in the last half: steps that
 /// are too long throw the weights about without end.
 fn jumps(loss: &[f64]) -> Option<Finding> {
-    const JUMP: f64 = 0.2;
+    const JUMP: f64 = 0.13;
     let jump = movement(&loss[loss.len() / 2..]).filter(|jump| *jump > JUMP)?;
     let text = format!(
         "From epoch to epoch the train loss still changes by a factor of {:.2} (median of the last half).",
