@@ -191,19 +191,18 @@ fn a_loss_that_is_thrown_about_fires_rule_14_and_one_that_converges_does_not() {
 }
 
 #[test]
-fn a_network_that_loses_what_it_had_learned_for_two_epochs_fires_rule_14() {
-    let setback = |epochs: usize, dice: f64| {
+fn a_network_that_an_epoch_made_worse_than_a_guess_fires_rule_14() {
+    let first = |loss: f64, momentum: f64| {
         planted(|run| {
+            configure(run, |config| config.model.bn_momentum = momentum);
             change(&run.epochs_csv(), |row: &mut EpochRow| {
-                let is_back = (20..20 + epochs).contains(&row.epoch);
-                row.loss = Some(if is_back { 0.7 } else { 0.2 + 1.0 / row.epoch as f64 });
-                row.dice_macro = row.dice_macro.map(|known| known - if is_back { dice } else { 0.0 });
+                row.loss = row.loss.map(|known| if row.epoch == 1 { loss } else { known });
             });
         })
     };
-    assert!(setback(2, 0.2).contains(&14));
-    assert!(!setback(1, 0.2).contains(&14), "one epoch is noise");
-    assert!(!setback(2, 0.0).contains(&14), "a loss that rises alone is another matter");
+    assert!(first(15.0, 0.7).contains(&14));
+    assert!(!first(4.0, 0.7).contains(&14), "no more than three times a guess's ln K + 1");
+    assert!(!first(15.0, 0.99).contains(&14), "the running statistics are still the initial ones");
 }
 
 #[test]
