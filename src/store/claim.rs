@@ -97,7 +97,7 @@ pub fn shut_out(run: &RunDir, attempt: Attempt) -> Result<TakeOver, StoreError> 
         return Ok(TakeOver::Later(other));
     }
     [run.root(), &run.checkpoints()].into_iter().try_for_each(atomic::remove_temporaries)?;
-    [run.epochs_csv(), run.classes_csv(), run.timing_csv()].iter().try_for_each(|table| renew(table))?;
+    [run.epochs_csv(), run.classes_csv(), run.timing_csv()].iter().try_for_each(renew)?;
     Ok(TakeOver::Taken)
 }
 
