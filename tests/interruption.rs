@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{call, contents, expect_code, small_sweep, sweepscope};
+use common::{call, children_of, contents, expect_code, processes, small_sweep, sweepscope};
 use rustix::process::{Pid, Signal, kill_process};
 use sweepscope::domain::seed;
 
@@ -137,11 +137,6 @@ fn kill(process: Pid) {
     let _ = kill_process(process, Signal::KILL);
 }
 
-/// Processes whose parent is `parent`.
-fn children_of(parent: u32) -> Vec<Pid> {
-    processes(|status, _| status.lines().any(|line| *line == format!("PPid:\t{parent}")))
-}
-
 /// Workers whose run lies below `folder`, once those that are on their way out had a moment to end.
 fn workers_in(folder: &Path) -> Vec<Pid> {
     let text = folder.to_string_lossy().into_owned();
@@ -151,17 +146,4 @@ fn workers_in(folder: &Path) -> Vec<Pid> {
         thread::sleep(Duration::from_millis(20));
     }
     find()
-}
-
-fn processes(wanted: impl Fn(&str, &str) -> bool) -> Vec<Pid> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_string_lossy().parse().ok().and_then(Pid::from_raw) else { continue };
-        let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-        let command = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
-        if wanted(&status, &command) {
-            found.push(pid);
-        }
-    }
-    found
 }

@@ -135,6 +135,12 @@ fn a_sweep_is_watched_from_its_start_to_its_end_without_reloading() {
     );
     browser.value("document.getElementById('run-2').open = true");
     browser.wait_for("document.querySelectorAll('#now tbody tr').length === 1");
+    for epochs in (5..120).step_by(5) {
+        hold_at(epochs, &mut run, folder.path(), || {
+            // The last of them may be held while it is written.
+            browser.wait_for(&format!("[...epochs].pop()?.split(',').reduce((a, b) => a + +b, 0) >= {epochs} - 1"));
+        });
+    }
     assert!(run.wait().unwrap().success());
     browser.wait_for("document.querySelector('#now').innerText.includes('4 completed')");
     browser.wait_for("document.querySelectorAll('#details-2 svg.chart path').length > 20");
@@ -161,6 +167,23 @@ fn a_sweep_is_watched_from_its_start_to_its_end_without_reloading() {
         assert!(wide <= Some(width.into()), "{wide:?} on a screen of {width}");
     }
     assert_eq!(browser.complaints, [""; 0]);
+}
+
+/// Lets the sweep go on until it has recorded so many epochs, and holds its workers while something is done: however
+/// fast the machine, there is something to watch.
+fn hold_at(epochs: usize, run: &mut Child, folder: &Path, done: impl FnOnce()) {
+    let recorded = || {
+        let runs = fs::read_dir(folder.join("results/small/runs")).unwrap().flatten();
+        let tables = runs.map(|run| fs::read_to_string(run.path().join("timing.csv")).unwrap_or_default());
+        tables.map(|table| table.lines().count().saturating_sub(1)).sum::<usize>()
+    };
+    while recorded() < epochs && run.try_wait().unwrap().is_none() {}
+    let workers = common::children_of(run.id());
+    // One that has just ended needs no signal.
+    let tell = |signal| workers.iter().for_each(|&worker| kill_process(worker, signal).unwrap_or_default());
+    tell(Signal::STOP);
+    done();
+    tell(Signal::CONT);
 }
 
 #[test]

@@ -9,6 +9,8 @@ use std::{
     process::{Command, Output},
 };
 
+use rustix::process::Pid;
+
 /// The program, ready for its arguments, in `folder`.
 pub fn sweepscope(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sweepscope"));
@@ -91,4 +93,23 @@ pub fn real_images(name: &str) -> Option<PathBuf> {
     }
     eprintln!("skipped: the real images `{name}` are not on this machine");
     None
+}
+
+/// Processes whose parent is `parent`.
+pub fn children_of(parent: u32) -> Vec<Pid> {
+    processes(|status, _| status.lines().any(|line| *line == format!("PPid:\t{parent}")))
+}
+
+/// Processes whose status (as /proc gives it) and command line are as wanted.
+pub fn processes(wanted: impl Fn(&str, &str) -> bool) -> Vec<Pid> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_string_lossy().parse().ok().and_then(Pid::from_raw) else { continue };
+        let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+        let command = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+        if wanted(&status, &command) {
+            found.push(pid);
+        }
+    }
+    found
 }
