@@ -8,7 +8,7 @@ use super::{
     chunk::stop_mark,
     queue::{Phase, look},
 };
-use crate::store::{StoreError, SweepDir, write_text};
+use crate::store::{self, StoreError, SweepDir, write_text};
 
 /// Where a run stands in the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,10 +76,5 @@ pub(super) fn is_stopped(sweep: &SweepDir) -> bool {
 
 /// The sweep goes on.
 pub(super) fn unmark(sweep: &SweepDir) -> Result<(), StoreError> {
-    match std::fs::remove_file(stop_mark(sweep)) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(StoreError::Io { action: "remove", path: stop_mark(sweep), source: e })
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
+    store::remove(&stop_mark(sweep))
 }

@@ -100,7 +100,10 @@ pub fn remove_temporaries(folder: &Path) -> Result<(), StoreError> {
 }
 
 /// Removes a file, a link, or a folder with all that is in it; one that is not there is fine.
-pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
+///
+/// # Errors
+/// If the system refuses.
+pub fn remove(path: &Path) -> Result<(), StoreError> {
     let removed = match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),

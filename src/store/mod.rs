@@ -16,7 +16,9 @@ mod process;
 mod run_file;
 mod table;
 
-pub use atomic::{create_dir, read_json, remove_temporaries, write_bytes, write_derived, write_json, write_text};
+pub use atomic::{
+    create_dir, read_json, remove, remove_temporaries, write_bytes, write_derived, write_json, write_text,
+};
 pub use checkpoint::{CheckpointSet, images_of};
 pub use claim::{Attempt, Owner, TakeOver, owner, shut_out, take_over, token, write_as};
 pub use error::StoreError;

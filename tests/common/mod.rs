@@ -66,6 +66,47 @@ epochs = 4
 batch_size = 4
 "#;
 
+/// A folder with a few images in `data/` and in `sweep.toml` a sweep of `rates` × `seeds` runs of `epochs` epochs of an
+/// outside trainer: `command` as TOML, and more sections in `more`.
+pub fn outside_sweep(folder: &Path, [rates, seeds, epochs]: [usize; 3], command: &str, more: &str) {
+    expect_code(&call(folder, &["data", "synth", "data", "--images", "6", "--seed", "7"]), 0);
+    let rates: Vec<String> = (1..=rates).map(|rate| format!("{rate}e-3")).collect();
+    let seeds: Vec<String> = (0..seeds).map(|seed| seed.to_string()).collect();
+    let text = format!(
+        r#"
+[sweep]
+name = "outside"
+[data]
+images = "data/images"
+masks = "data/masks"
+input_size = 32
+classes = ["background", "cell", "vesicle", "crystal", "fibre"]
+background = "background"
+[split]
+strategy = "random"
+allow_missing_class = true
+[grid]
+learning_rate = [{rates}]
+split_seed = [{seeds}]
+[train]
+epochs = {epochs}
+batch_size = 1
+[trainer]
+command = {command}
+{more}
+"#,
+        rates = rates.join(", "),
+        seeds = seeds.join(", "),
+    );
+    fs::write(folder.join("sweep.toml"), text).unwrap();
+}
+
+/// The command of a trainer script of these tests, as TOML.
+pub fn trainer_script(script: &str) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script);
+    format!("[\"{}\", \"{{learning_rate}}\", \"{{split_seed}}\", \"{{train.epochs}}\"]", script.display())
+}
+
 /// Every file below `folder` whose name is one of `names`, with its bytes.
 pub fn contents(folder: &Path, names: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();

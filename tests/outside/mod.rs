@@ -27,48 +27,13 @@ pub struct Outside {
 impl Outside {
     /// A sweep of `rates` × `seeds` runs of `epochs` epochs of the trainer script, with more settings in `more`.
     pub fn new(rates: usize, seeds: usize, epochs: usize, more: &str) -> Self {
-        let trainer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outside/trainer.sh");
-        let command =
-            format!("[\"{}\", \"{{learning_rate}}\", \"{{split_seed}}\", \"{{train.epochs}}\"]", trainer.display());
-        Self::with_command(rates, seeds, epochs, &command, more)
+        Self::with_command(rates, seeds, epochs, &common::trainer_script("outside/trainer.sh"), more)
     }
 
     /// The same of any command (as TOML).
     pub fn with_command(rates: usize, seeds: usize, epochs: usize, command: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        common::expect_code(
-            &common::call(folder.path(), &["data", "synth", "data", "--images", "6", "--seed", "7"]),
-            0,
-        );
-        let rates: Vec<String> = (1..=rates).map(|rate| format!("{rate}e-3")).collect();
-        let seeds: Vec<String> = (0..seeds).map(|seed| seed.to_string()).collect();
-        let (rates, seeds) = (rates.join(", "), seeds.join(", "));
-        let text = format!(
-            r#"
-[sweep]
-name = "outside"
-[data]
-images = "data/images"
-masks = "data/masks"
-input_size = 32
-classes = ["background", "cell", "vesicle", "crystal", "fibre"]
-background = "background"
-[split]
-strategy = "random"
-allow_missing_class = true
-[grid]
-learning_rate = [{rates}]
-split_seed = [{seeds}]
-[train]
-epochs = {epochs}
-batch_size = 1
-[trainer]
-command = {command}
-[schedule]
-{more}
-"#
-        );
-        fs::write(folder.path().join("sweep.toml"), text).unwrap();
+        common::outside_sweep(folder.path(), [rates, seeds, epochs], command, &format!("[schedule]\n{more}"));
         Self { folder }
     }
 

@@ -112,41 +112,9 @@ impl<'a> Sweep<'a> {
     /// `rates` × `seeds` runs of `epochs` epochs of `pause` seconds each; `slurm` goes into `[slurm]`.
     pub fn new(cluster: &'a Cluster, [rates, seeds, epochs]: [usize; 3], pause: &'static str, slurm: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let images = ["data", "synth", "data", "--images", "6", "--seed", "7"];
-        common::expect_code(&common::call(folder.path(), &images), 0);
-        let trainer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slurm_support/trainer.sh");
-        let list = |values: Vec<String>| values.join(", ");
-        let text = format!(
-            r#"
-[sweep]
-name = "cluster"
-[data]
-images = "data/images"
-masks = "data/masks"
-input_size = 32
-classes = ["background", "cell", "vesicle", "crystal", "fibre"]
-background = "background"
-[split]
-strategy = "random"
-allow_missing_class = true
-[grid]
-learning_rate = [{rates}]
-split_seed = [{seeds}]
-[train]
-epochs = {epochs}
-batch_size = 1
-[trainer]
-command = ["{trainer}", "{{learning_rate}}", "{{split_seed}}", "{{train.epochs}}"]
-[schedule]
-retries = 3
-[slurm]
-{slurm}
-"#,
-            rates = list((1..=rates).map(|rate| format!("{rate}e-3")).collect()),
-            seeds = list((0..seeds).map(|seed| seed.to_string()).collect()),
-            trainer = trainer.display(),
-        );
-        fs::write(folder.path().join("sweep.toml"), text).unwrap();
+        let command = common::trainer_script("slurm_support/trainer.sh");
+        let more = format!("[schedule]\nretries = 3\n[slurm]\n{slurm}");
+        common::outside_sweep(folder.path(), [rates, seeds, epochs], &command, &more);
         Self { folder, cluster, pause }
     }
 
@@ -177,7 +145,7 @@ retries = 3
 
     /// The sweep's results.
     pub fn results(&self) -> SweepDir {
-        SweepDir::new(self.folder.path().join("results/cluster"))
+        SweepDir::new(self.folder.path().join("results/outside"))
     }
 
     /// Where each run stands.
