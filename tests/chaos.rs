@@ -236,7 +236,8 @@ impl Trial {
     }
 
     fn check_while_nothing_runs(&mut self) {
-        assert_eq!(self.sweep.processes_left(), Vec::<u32>::new(), "processes are left behind");
+        let left: Vec<String> = self.sweep.processes_left().into_iter().map(what_it_is).collect();
+        assert!(left.is_empty(), "processes are left behind: {left:#?}");
         self.note_completed();
         for (run, state) in self.sweep.states() {
             let before = self.known.insert(run.clone(), state.clone()).unwrap_or_default();
@@ -304,6 +305,12 @@ impl Drop for SmallDisk {
 fn end(child: &mut Child, wish: Signal) {
     signal(child.id(), wish);
     child.wait().unwrap();
+}
+
+/// State, parent, command line and what a process waits for.
+fn what_it_is(pid: u32) -> String {
+    let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default().replace('\0', " ");
+    [read("stat"), read("cmdline"), read("wchan")].join(" | ")
 }
 
 fn append(path: &Path, text: &str) {
