@@ -1,6 +1,10 @@
 //! The grid against what is on disk: which runs are new, which go on, which are done.
 
-use std::{collections::HashSet, thread};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    thread,
+};
 
 use rayon::prelude::*;
 
@@ -73,13 +77,22 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Holds the cells against the sweep's folder.
+    /// Holds the cells against the sweep's folder. `weights`: a digest of each file that `model.pretrained` names.
     ///
     /// # Errors
     /// If a state file is there but cannot be read.
-    pub fn new(sweep: SweepDir, cells: Vec<Cell>, fingerprint: String) -> Result<Self, StoreError> {
+    pub fn new(
+        sweep: SweepDir,
+        cells: Vec<Cell>,
+        fingerprint: String,
+        weights: &HashMap<PathBuf, String>,
+    ) -> Result<Self, StoreError> {
         let started = sweep.run_names();
-        let entry = |cell| entry(&sweep, &started, cell, &fingerprint);
+        let id = |cell: &Cell| match cell.config.model.pretrained.as_ref().and_then(|file| weights.get(file)) {
+            Some(weights) => RunId::of_canonical(&cell.canonical, &format!("{fingerprint}\n{weights}")),
+            None => RunId::of_canonical(&cell.canonical, &fingerprint),
+        };
+        let entry = |cell: Cell| entry(&sweep, &started, id(&cell), cell);
         let entries = cells.into_par_iter().map(entry).collect::<Result<_, _>>()?;
         Ok(Self { sweep, fingerprint, entries })
     }
@@ -158,8 +171,7 @@ impl Plan {
 }
 
 /// `started` are the runs that have a folder.
-fn entry(sweep: &SweepDir, started: &HashSet<String>, cell: Cell, fingerprint: &str) -> Result<PlanEntry, StoreError> {
-    let id = RunId::of_canonical(&cell.canonical, fingerprint);
+fn entry(sweep: &SweepDir, started: &HashSet<String>, id: RunId, cell: Cell) -> Result<PlanEntry, StoreError> {
     let run = id.folder(&cell.axes);
     let state = if started.contains(&run) { sweep.run(&run).read_state()? } else { StateRecord::default() };
     let action = match state.state {

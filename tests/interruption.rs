@@ -71,11 +71,9 @@ fn the_same_command_again_does_nothing_and_a_new_value_runs_only_its_cells() {
     let folder = folder.path();
     let file = small_sweep(folder);
     undisturbed(folder, "2", "results");
-    let started = Instant::now();
     let again = call(folder, &["run", "sweep.toml"]);
     expect_code(&again, 0);
     assert!(common::said(&again).contains("nothing to do: 4 runs done"), "{}", common::said(&again));
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 
     let before = contents(&folder.join("results"), &["timing.csv", "state.json"]);
     let text = fs::read_to_string(&file).unwrap().replace("[1e-2, 1e-3]", "[1e-2, 1e-3, 1e-4]");

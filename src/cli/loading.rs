@@ -1,12 +1,15 @@
 //! From a sweep file to a checked plan: the way that `plan`, `run` and `resume` share.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{HashMap, HashSet},
+    path::{Path, PathBuf},
+};
 
 use super::{console, exit::Refusal};
 use crate::{
     data::{self, Cache, Dataset, synth},
     domain::{RunConfig, Split, SplitConfig},
-    grid,
+    grid::{self, Cell},
     plan::Plan,
     spec::SweepSpec,
     store::SweepDir,
@@ -47,13 +50,20 @@ pub fn load(file: &Path, overrides: &[String], place: &Place<'_>, cache: Option<
         Some(cache) => cache.fingerprint(&first.data, &first.split),
         None => data::fingerprint(&first.data, &first.split),
     };
+    let weights = weights(&cells)?;
     // Files that do not pair are one fault of several: opening finds all the others too.
     let fingerprint = fingerprint.map_err(|errors| Dataset::open(&first.data).err().unwrap_or(errors))?;
-    let mut plan = Plan::new(sweep, cells, fingerprint)?;
+    let mut plan = Plan::new(sweep, cells, fingerprint, &weights)?;
     if spec.schedule.early_end.is_none() {
         plan.resume_ended_early();
     }
     Ok(Loaded { plan, spec })
+}
+
+/// A digest of each file that `model.pretrained` names: other weights make another run.
+fn weights(cells: &[Cell]) -> Result<HashMap<PathBuf, String>, Refusal> {
+    let files: HashSet<&PathBuf> = cells.iter().filter_map(|cell| cell.config.model.pretrained.as_ref()).collect();
+    files.into_iter().map(|file| Ok((file.clone(), data::file_digest(file)?))).collect()
 }
 
 /// The folder in which a sweep that asks for synthetic images does not have them yet.
@@ -73,16 +83,41 @@ pub fn make_synthetic(file: &Path, overrides: &[String]) -> Result<(), Refusal> 
     Ok(())
 }
 
+/// The images of a sweep, and how they were dealt.
+pub struct CheckedData<'a> {
+    /// Every image with its mask.
+    pub dataset: Dataset,
+    /// Each split that pending runs need, with its images of train and of val.
+    sizes: Vec<(&'a SplitConfig, [usize; 2])>,
+}
+
+impl CheckedData<'_> {
+    /// Images of train and of val. A split that only runs which are done have is taken to be as large as another.
+    pub fn sizes(&self, split: &SplitConfig) -> [usize; 2] {
+        let known = self.sizes.iter().find(|(known, _)| *known == split).or(self.sizes.first());
+        known.map_or([0; 2], |(_, sizes)| *sizes)
+    }
+
+    /// Validation images for each training image, in the split where they are most.
+    pub fn val_share(&self) -> f64 {
+        let share = |&(_, [train, val]): &(_, [usize; 2])| val as f64 / train.max(1) as f64;
+        self.sizes.iter().map(share).fold(0.0, f64::max)
+    }
+}
+
 /// Opens and checks every image and mask, and deals each split that a pending run needs.
-pub fn check_data(plan: &Plan, cache: Option<&Cache>) -> Result<Option<Dataset>, Refusal> {
+pub fn check_data<'a>(plan: &'a Plan, cache: Option<&Cache>) -> Result<Option<CheckedData<'a>>, Refusal> {
     let Some(first) = plan.pending().next() else { return Ok(None) };
     let data = &first.config.data;
     let dataset = cache.map_or_else(|| Dataset::open(data), |cache| cache.open(data))?;
+    let mut sizes = Vec::new();
     for (split, largest) in splits(plan) {
         let dealt = data::assign(&dataset, split)?;
-        check_batch(split, largest, dealt.iter().filter(|split| **split == Split::Train).count())?;
+        let images = |of: Split| dealt.iter().filter(|split| **split == of).count();
+        check_batch(split, largest, images(Split::Train))?;
+        sizes.push((split, [images(Split::Train), images(Split::Val)]));
     }
-    Ok(Some(dataset))
+    Ok(Some(CheckedData { dataset, sizes }))
 }
 
 /// Each split that pending runs need, with the largest batch that one of them takes from it.

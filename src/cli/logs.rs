@@ -12,7 +12,10 @@ use std::{
 use clap::Args;
 
 use super::{exit::Refusal, sweep};
-use crate::{domain::RunState, store::SweepLock};
+use crate::{
+    domain::RunState,
+    store::{self, SweepLock},
+};
 
 /// How often a followed log is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -38,7 +41,7 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     loop {
         // Looked at first, so that what is written before the end is still shown.
         let may_grow = arguments.follow
-            && SweepLock::holder(&sweep).is_some()
+            && (SweepLock::holder(&sweep).is_some() || store::owner(&run)?.is_some())
             && matches!(run.read_state()?.state, RunState::New | RunState::Running);
         if log.is_none() {
             log = File::open(run.worker_log()).ok();

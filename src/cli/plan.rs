@@ -53,8 +53,8 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
 
 /// Prints the grid, what is done, and what the splits hold.
 pub fn show(loaded: &Loaded, flags: &Schedule, as_json: bool) -> Result<(), Refusal> {
-    let dataset = loading::check_data(&loaded.plan, None)?;
-    let shares = dataset.as_ref().map(|dataset| Shares::of(&loaded.plan, dataset)).transpose()?;
+    let data = loading::check_data(&loaded.plan, None)?;
+    let shares = data.as_ref().map(|data| Shares::of(&loaded.plan, &data.dataset)).transpose()?;
     let script = script(loaded, flags)?;
     if as_json {
         console::answer(&format!("{:#}\n", to_json(loaded, shares.as_ref(), script.as_deref())));
@@ -62,8 +62,8 @@ pub fn show(loaded: &Loaded, flags: &Schedule, as_json: bool) -> Result<(), Refu
     }
     let mut text = shares.map_or(String::new(), |shares| shares.text() + "\n");
     text += &grid_table(&loaded.plan);
-    if let Some(dataset) = dataset {
-        text += &format!("\n{}", cost::line(&loaded.plan, &dataset));
+    if let Some(data) = data {
+        text += &format!("\n{}", cost::line(&loaded.plan, &data));
     }
     text += &format!("\n{}\n", summary(&loaded.plan));
     if let Some(script) = script {

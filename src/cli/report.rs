@@ -5,11 +5,8 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 use serde_json::json;
 
-use super::{console, exit::Refusal};
-use crate::{
-    report,
-    store::{PlannedRun, SweepDir},
-};
+use super::{console, exit::Refusal, sweep};
+use crate::{report, store::SweepDir};
 
 /// Arguments of `report`.
 #[derive(Args)]
@@ -30,17 +27,17 @@ pub struct Arguments {
 
 /// Makes the report and says where it is.
 pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
-    let sweep = SweepDir::new(&arguments.results);
-    let runs = planned_runs(&sweep)?;
-    let made = report::build(&sweep, &runs)?;
+    let folder = SweepDir::new(&arguments.results);
+    let runs = sweep::run_names(&folder)?;
+    let made = report::build(&folder, &runs)?;
     made.problems.iter().for_each(|problem| console::note(&format!("warning: {problem}")));
     if arguments.png {
-        let written = report::write_png(&sweep, &runs)?;
-        console::note(&format!("{} in {}", console::count(written, "PNG"), sweep.report().join("plots").display()));
+        let written = report::write_png(&folder, &runs)?;
+        console::note(&format!("{} in {}", console::count(written, "PNG"), folder.report().join("plots").display()));
     }
     if arguments.tensorboard {
-        let folder = report::tensorboard::write(&sweep, &runs)?;
-        console::note(&format!("event files: tensorboard --logdir {}", folder.display()));
+        let events = report::tensorboard::write(&folder, &runs)?;
+        console::note(&format!("event files: tensorboard --logdir {}", events.display()));
     }
     if arguments.json {
         console::answer(&format!(
@@ -52,12 +49,4 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
         console::answer(&format!("{lines}report: {}\n", made.index.display()));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The runs of a sweep that was run, in their order.
-pub fn planned_runs(sweep: &SweepDir) -> Result<Vec<String>, Refusal> {
-    let planned = PlannedRun::read_all(sweep)?.ok_or_else(|| {
-        Refusal::wrong(format!("{} holds no sweep; give the folder that `run` named", sweep.root().display()))
-    })?;
-    Ok(planned.into_iter().map(|planned| planned.run).collect())
 }

@@ -15,7 +15,7 @@ use super::{
     exit,
     exit::Refusal,
     jobs,
-    loading::{self, Loaded, Place},
+    loading::{self, CheckedData, Loaded, Place},
     plan,
     progress::Progress,
     splits,
@@ -99,12 +99,12 @@ pub fn run(loaded: &Loaded, flags: &Schedule, executor: Executor) -> Result<Exit
     if plan.pending().next().is_none() {
         return nothing_to_do(plan);
     }
-    let dataset = loading::check_data(plan, Cache::standard().as_ref())?;
+    let data = loading::check_data(plan, Cache::standard().as_ref())?;
     let sweep = &plan.sweep;
     let options = match executor {
         Executor::Local => {
             executor::expect_nothing_with_slurm(sweep, plan)?;
-            Some(options(loaded, flags)?)
+            Some(options(loaded, flags, data.as_ref().map_or(0.0, CheckedData::val_share))?)
         }
         Executor::Slurm => {
             executor::check(loaded)?;
@@ -115,8 +115,8 @@ pub fn run(loaded: &Loaded, flags: &Schedule, executor: Executor) -> Result<Exit
     let lock = store::SweepLock::acquire(sweep)?;
     store::remove_temporaries(sweep.root())?;
     plan.write()?;
-    if let Some(dataset) = dataset {
-        splits::write(plan, &dataset)?;
+    if let Some(data) = data {
+        splits::write(plan, &data.dataset)?;
     }
     store::write_text(&sweep.sweep_toml(), &loaded.spec.resolved)?;
     console::note(&plan::summary(plan));
@@ -160,7 +160,7 @@ fn report_is_stale(plan: &Plan) -> bool {
     plan.entries.iter().any(|entry| changed(plan.run_dir(entry).state_json()) > made)
 }
 
-fn options(loaded: &Loaded, flags: &Schedule) -> Result<Options, Refusal> {
+fn options(loaded: &Loaded, flags: &Schedule, val_share: f64) -> Result<Options, Refusal> {
     let schedule = flags.apply(&loaded.spec.schedule)?;
     let inventory = devices::find(&schedule.devices, jobs::can_use_gpus(&loaded.plan))?;
     for note in &inventory.notes {
@@ -171,7 +171,7 @@ fn options(loaded: &Loaded, flags: &Schedule) -> Result<Options, Refusal> {
         return Err(Problems::from(loaded.spec.problem_at(wrong.key, wrong.message, wrong.help)).into());
     }
     let slots = devices::slots(&inventory, &schedule, flags.jobs, loaded.plan.pending().count());
-    let contest = jobs::contest(&loaded.plan, schedule.early_end.as_ref());
+    let contest = jobs::contest(&loaded.plan, schedule.early_end.as_ref(), val_share);
     Ok(Options { schedule, inventory, slots, contest })
 }
 

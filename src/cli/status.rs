@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     domain::{Failure, RunState, StateRecord},
-    slurm::{self, Phase, Place},
+    slurm::{self, Phase, Place, SlurmError},
     store::{Holder, Journal, SweepDir, SweepLock},
 };
 
@@ -68,7 +68,8 @@ fn watch(folder: &Path) -> Result<(), Refusal> {
     let mut screen = "\n".repeat(usize::from(terminal.size().0));
     loop {
         let view = View::read(folder)?;
-        let over = view.holder.is_none() && view.with_slurm.as_ref().is_none_or(HashMap::is_empty);
+        let may_have_jobs = |queue: &Result<HashMap<_, _>, _>| queue.as_ref().map_or(true, |jobs| !jobs.is_empty());
+        let over = view.holder.is_none() && !view.with_slurm.as_ref().is_some_and(may_have_jobs);
         let (height, width) = terminal.size();
         let (height, width) = (usize::from(height), usize::from(width));
         screen += "\x1b[H";
@@ -90,8 +91,8 @@ struct View {
     sweep: SweepDir,
     runs: Vec<Standing>,
     holder: Option<Holder>,
-    /// The runs that Slurm has; `None`: it was never used, or does not answer.
-    with_slurm: Option<HashMap<String, Place>>,
+    /// The runs that Slurm has, where it was ever used; an error where it does not answer.
+    with_slurm: Option<Result<HashMap<String, Place>, SlurmError>>,
     devices: BTreeMap<String, String>,
     pace: Pace,
 }
@@ -100,19 +101,19 @@ impl View {
     fn read(folder: &Path) -> Result<Self, Refusal> {
         let (sweep, mut runs) = sweep::open(folder)?;
         let holder = SweepLock::holder(&sweep);
-        let is_with_slurm = slurm::is_used(&sweep);
-        let with_slurm = if is_with_slurm { slurm::standing(&sweep).ok() } else { None };
+        let with_slurm = slurm::is_used(&sweep).then(|| slurm::standing(&sweep));
         // A worker ends with its scheduler or its job, whatever the state says that it last wrote.
         let has_ended = |run: &Standing| match &with_slurm {
-            Some(places) => places.get(&run.planned.run).is_none_or(|place| place.phase != Phase::Running),
-            None => holder.is_none() && !is_with_slurm,
+            Some(Ok(places)) => places.get(&run.planned.run).is_none_or(|place| place.phase != Phase::Running),
+            Some(Err(_)) => false,
+            None => holder.is_none(),
         };
         for run in runs.iter_mut().filter(|run| run.state.state == RunState::Running && has_ended(run)) {
             run.state.state = RunState::Stopped;
         }
         let running = runs.iter().any(|run| run.state.state == RunState::Running);
         let mut devices = if running { devices_of(&sweep)? } else { BTreeMap::new() };
-        let nodes = with_slurm.iter().flatten().filter(|(_, place)| place.phase == Phase::Running);
+        let nodes = with_slurm.iter().flatten().flatten().filter(|(_, place)| place.phase == Phase::Running);
         devices.extend(nodes.map(|(run, place)| (run.clone(), place.text.clone())));
         let pace = Pace::read(&sweep, &runs);
         Ok(Self { sweep, runs, holder, with_slurm, devices, pace })
@@ -139,8 +140,10 @@ impl View {
             .collect();
         let who = match (&self.holder, &self.with_slurm) {
             (Some(holder), None) => format!("run by process {} on {}", holder.process.pid, holder.host),
-            (Some(holder), Some(places)) => format!("{}, watched by {}", in_queue(places), holder.host),
-            (None, Some(places)) if !places.is_empty() => in_queue(places),
+            (Some(holder), Some(Ok(places))) => format!("{}, watched by {}", in_queue(places), holder.host),
+            (None, Some(Ok(places))) if !places.is_empty() => in_queue(places),
+            (Some(holder), Some(Err(e))) => format!("run by process {} on {}; {e}", holder.process.pid, holder.host),
+            (None, Some(Err(e))) => format!("what Slurm has of it is not known: {e}"),
             (None, _) => "not running".to_owned(),
         };
         let left = self.pace.left_of_all(&self.runs, self.count(RunState::Running));
@@ -202,7 +205,7 @@ impl View {
 
     /// Why Slurm lets a run wait.
     fn waits_for(&self, run: &Standing) -> Option<String> {
-        let place = self.with_slurm.as_ref()?.get(&run.planned.run)?;
+        let place = self.with_slurm.as_ref()?.as_ref().ok()?.get(&run.planned.run)?;
         (place.phase == Phase::Waiting && !run.state.state.is_over()).then(|| format!("waits: {}", place.text))
     }
 
@@ -220,8 +223,9 @@ impl View {
             })
         };
         let left = self.pace.left_of_all(&self.runs, self.count(RunState::Running));
+        let jobs = self.with_slurm.iter().flatten().map(HashMap::len).next();
         json!({
-            "sweep": self.sweep.root(), "running": self.holder.is_some(), "slurm_jobs": self.with_slurm.as_ref().map(HashMap::len),
+            "sweep": self.sweep.root(), "running": self.holder.is_some(), "slurm_jobs": jobs,
             "process": self.holder.as_ref().map(|holder| json!({ "pid": holder.process.pid, "host": holder.host })),
             "seconds_left": left, "runs": self.runs.iter().map(run).collect::<Vec<_>>(),
         })

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{console, exit::Refusal};
 use crate::{
-    slurm,
+    slurm::{self, SlurmError},
     store::{Holder, SweepDir, SweepLock, is_alive},
 };
 
@@ -32,10 +32,17 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     if !sweep.root().is_dir() {
         return Err(Refusal::wrong(format!("{folder} is not there; give a folder such as results/demo")));
     }
-    if slurm::is_used(&sweep) && stop_jobs(&sweep, arguments.now)? {
-        return Ok(ExitCode::SUCCESS);
+    let holder = SweepLock::holder(&sweep);
+    if slurm::is_used(&sweep) {
+        match stop_jobs(&sweep, arguments.now) {
+            Ok(true) => return Ok(ExitCode::SUCCESS),
+            Ok(false) => {}
+            // A sweep that a cluster had once may go on on this machine.
+            Err(e) if holder.as_ref().is_some_and(Holder::is_here) => console::note(&format!("{e}")),
+            Err(e) => return Err(e.into()),
+        }
     }
-    let Some(holder) = SweepLock::holder(&sweep) else {
+    let Some(holder) = holder else {
         console::answer(&format!("nothing to stop: nobody runs {folder}\n"));
         return Ok(ExitCode::SUCCESS);
     };
@@ -57,7 +64,7 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
 
 /// Cancels what Slurm has of the sweep, from any login, and waits until it has ended; whoever watches it ends by itself.
 /// False: there is nothing of it in the queue.
-fn stop_jobs(sweep: &SweepDir, at_once: bool) -> Result<bool, Refusal> {
+fn stop_jobs(sweep: &SweepDir, at_once: bool) -> Result<bool, SlurmError> {
     let folder = sweep.root().display();
     let jobs = slurm::cancel(sweep, at_once)?;
     if jobs == 0 {

@@ -21,13 +21,23 @@ pub struct Standing {
 /// The sweep in that folder and its runs in the plan's order.
 pub fn open(folder: &Path) -> Result<(SweepDir, Vec<Standing>), Refusal> {
     let sweep = SweepDir::new(folder);
-    let Some(plan) = PlannedRun::read_all(&sweep)? else {
-        let folder = folder.display();
-        return Err(Refusal::wrong(format!("{folder} holds no sweep; give a folder such as results/demo")));
-    };
+    let plan = plan(&sweep)?;
     let standing = |planned: PlannedRun| Ok(Standing { state: sweep.run(&planned.run).read_state()?, planned });
     let runs = plan.into_par_iter().map(standing).collect::<Result<_, Refusal>>()?;
     Ok((sweep, runs))
+}
+
+/// The runs of a sweep that was run, in their order.
+pub fn plan(sweep: &SweepDir) -> Result<Vec<PlannedRun>, Refusal> {
+    PlannedRun::read_all(sweep)?.ok_or_else(|| {
+        let folder = sweep.root().display();
+        Refusal::wrong(format!("{folder} holds no sweep; give a folder such as results/demo"))
+    })
+}
+
+/// The names of those runs.
+pub fn run_names(sweep: &SweepDir) -> Result<Vec<String>, Refusal> {
+    Ok(plan(sweep)?.into_iter().map(|planned| planned.run).collect())
 }
 
 /// The run that `text` names: its whole name, the hex digits at its end, or a part that no other run has.

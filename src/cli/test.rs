@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     console,
     exit::{self, Refusal},
-    report::planned_runs,
+    sweep::run_names,
 };
 use crate::{
     domain::{RunState, Split, SplitRow, TestRow},
@@ -42,7 +42,7 @@ pub struct Arguments {
 /// Evaluates every run of the setting.
 pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     let sweep = SweepDir::new(&arguments.results);
-    let runs = planned_runs(&sweep)?;
+    let runs = run_names(&sweep)?;
     let _lock = SweepLock::acquire(&sweep)?;
     let text = (!arguments.setting.is_empty()).then(|| arguments.setting.join(","));
     let chosen = setting::choose(&sweep, &runs, text.as_deref()).map_err(|error| Refusal::wrong(error.to_string()))?;

@@ -17,8 +17,8 @@ use super::{
     pairing,
 };
 
-/// SHA-256 in hex over the names (relative to their folders) and contents of all images, masks, the groups file and
-/// the split file. Nothing is decoded.
+/// SHA-256 in hex over the names (relative to their folders) and contents of all images, masks, and the files of
+/// groups, pairs and the split. Nothing is decoded.
 ///
 /// # Errors
 /// Images without masks, masks without images, files that cannot be read: all of them.
@@ -62,7 +62,21 @@ pub(super) fn with_digests(
             whole.update(digest);
         }
     }
-    problems.or(whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    problems.or(hex(&whole.finalize()))
+}
+
+/// SHA-256 in hex of a file's content.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn file_digest(path: &Path) -> Result<String, DataErrors> {
+    let mut problems = Problems::default();
+    let digest = problems.keep(digest(path));
+    problems.or(digest.as_ref().map(|digest| hex(digest)).unwrap_or_default())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The digest of a file, and the stamp it had before it was read.

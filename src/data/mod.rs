@@ -34,7 +34,7 @@ pub use cache::Cache;
 pub use classes::ClassList;
 pub use dataset::{Dataset, Sample};
 pub use error::{Cause, DataError, DataErrors};
-pub use fingerprint::fingerprint;
+pub use fingerprint::{file_digest, fingerprint};
 pub use mask::IGNORED;
 pub use pairing::{image_files, stem};
 pub use picture::Rgb8;

@@ -22,7 +22,7 @@ const READABLE: usize = 180;
 pub struct RunId(pub Uuid);
 
 impl RunId {
-    /// The identity of `config` on data with this `fingerprint`. Where the files lie does not matter, what they
+    /// The identity of `config` on data with this `fingerprint`. Where images and masks lie does not matter, what they
     /// hold does.
     pub fn of(config: &RunConfig, fingerprint: &str) -> Self {
         // Settings are numbers, names and paths, which have a JSON form unless a path is no text.

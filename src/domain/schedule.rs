@@ -78,9 +78,10 @@ impl ScheduleConfig {
         seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(Duration::MAX)
     }
 
-    /// `grace` as a duration.
+    /// `grace` as a duration, ten years at most.
     pub fn grace_time(&self) -> Duration {
-        Duration::try_from_secs_f64(self.grace).unwrap_or_default()
+        const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+        Duration::try_from_secs_f64(self.grace).map_or(LONGEST, |grace| grace.min(LONGEST))
     }
 }
 

@@ -194,7 +194,8 @@ impl Loss {
         let weights: Vec<f32> = self.weights.iter().map(|w| *w as f32).collect();
         let total_weight: f32 = weights.iter().sum();
         let weights = Tensor::<B, 1>::from_floats(weights.as_slice(), &hit.device()).unsqueeze_dim::<2>(0);
-        let pixels = (truth.clone() * weights.clone()).sum();
+        // A batch may have nothing to count: all its pixels are ignored, or of classes without weight.
+        let pixels = (truth.clone() * weights.clone()).sum().clamp_min(f32::MIN_POSITIVE);
         let surprise = (surprise * weights.clone()).sum() / pixels;
         let over_images = |x: Tensor<B, 2>| x.sum_dim(0);
         let macro_score = |ratio: Tensor<B, 2>| (ratio * weights.clone()).sum() / total_weight;

@@ -87,7 +87,7 @@ impl Pool {
     }
 
     /// A wholly free device for `run` alone, among those with the most memory.
-    pub(super) fn take_alone(&mut self, run: usize) -> Option<usize> {
+    pub(super) fn take_alone(&mut self, run: usize, demand: Option<Demand>) -> Option<usize> {
         let living = self.devices.iter().filter(|device| !device.set_aside);
         let most = living.map(|device| device.spec.memory_mib).max()?;
         let place = (0..self.slots.len()).find(|&place| {
@@ -96,8 +96,9 @@ impl Pool {
             let takes_runs = !device.set_aside && !device.memory.is_settling();
             takes_runs && device.spec.memory_mib == most && self.occupants(number).next().is_none()
         })?;
-        self.devices[self.slots[place].device].reserved = Some(run);
-        self.slots[place].occupant = Some(run);
+        let slot = &mut self.slots[place];
+        (slot.occupant, slot.demand) = (Some(run), demand);
+        self.devices[slot.device].reserved = Some(run);
         Some(place)
     }
 

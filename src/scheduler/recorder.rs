@@ -61,12 +61,7 @@ impl Recorder {
     pub(super) fn hear(&mut self, message: &Message) -> Result<(), Failure> {
         match message {
             Message::Epoch { epoch, split, loss, dice_macro, figures, classes } => {
-                self.expect_later(*epoch, "figures")?;
-                if self.epochs.last().is_some_and(|row| row.epoch != *epoch) {
-                    self.record(None)?;
-                    self.expect_later(*epoch, "figures")?;
-                }
-                self.stopwatch.figures();
+                self.enter(*epoch, "figures")?;
                 let summed;
                 let counts = if classes.is_empty() {
                     summed = self.images.sums(*epoch, *split);
@@ -80,8 +75,7 @@ impl Recorder {
                 Ok(())
             }
             Message::Image { epoch, split, image, classes } => {
-                self.expect_later(*epoch, "an image")?;
-                self.stopwatch.figures();
+                self.enter(*epoch, "an image")?;
                 self.expect_known(classes)?;
                 self.images.add(*epoch, *split, image, classes);
                 Ok(())
@@ -104,6 +98,17 @@ impl Recorder {
         }
     }
 
+    /// Figures of this epoch come: one that they are later than is over.
+    fn enter(&mut self, epoch: usize, what: &str) -> Result<(), Failure> {
+        self.expect_later(epoch, what)?;
+        if self.epochs.last().is_some_and(|row| row.epoch != epoch) {
+            self.record(None)?;
+            self.expect_later(epoch, what)?;
+        }
+        self.stopwatch.figures();
+        Ok(())
+    }
+
     /// Rows first, then the state that vouches for them.
     fn record(&mut self, checkpoint: Option<usize>) -> Result<(), Failure> {
         if self.epochs.is_empty() && checkpoint.is_none() {
@@ -116,7 +121,7 @@ impl Recorder {
             let is_best = self.note_best(last);
             self.images.record(&self.run, last, is_best).map_err(storage)?;
             let images = self.epochs.iter().find(|row| row.split == Split::Train).map_or(0, |row| row.images);
-            let timing = self.stopwatch.lap(&self.state, last, images);
+            let timing = self.stopwatch.lap(&self.state, last, images, checkpoint.is_some());
             append_rows(&self.run.timing_csv(), &[timing]).map_err(storage)?;
         }
         self.state.epoch = self.state.epoch.max(last).max(checkpoint.unwrap_or_default());

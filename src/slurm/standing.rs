@@ -51,10 +51,17 @@ pub fn standing(sweep: &SweepDir) -> Result<HashMap<String, Place>, SlurmError> 
 /// # Errors
 /// If Slurm does not answer or the mark cannot be written.
 pub fn cancel(sweep: &SweepDir, at_once: bool) -> Result<usize, SlurmError> {
+    // Before the look: else whoever watches could submit more in between.
     write_text(&stop_mark(sweep), "stopped by the user\n")?;
     let chunks = Chunk::all(sweep)?;
     let names: Vec<&str> = chunks.iter().map(|chunk| chunk.name.as_str()).collect();
-    let queue = look(&names)?;
+    let queue = match look(&names) {
+        Ok(queue) => queue,
+        Err(e) => {
+            unmark(sweep)?;
+            return Err(e);
+        }
+    };
     let living: Vec<_> = queue.values().filter(|entry| entry.phase != Phase::Over).collect();
     let jobs: BTreeSet<String> = living.iter().map(|entry| entry.job.to_string()).collect();
     let jobs: Vec<&str> = jobs.iter().map(String::as_str).collect();

@@ -61,11 +61,17 @@ impl RunConfig {
 
     fn uneven_weights(&self, classes: usize) -> Option<Contradiction> {
         let ClassWeights::Given(weights) = &self.loss.class_weights else { return None };
-        let weights = weights.len();
-        (weights != 0 && weights != classes).then(|| Contradiction {
-            key: "loss.class_weights",
-            message: format!("loss.class_weights has {weights} weights for {classes} classes"),
-            help: "give one weight a class, in the order of data.classes".into(),
+        let (count, key) = (weights.len(), "loss.class_weights");
+        if count != 0 && count != classes {
+            let message = format!("loss.class_weights has {count} weights for {classes} classes");
+            let help = "give one weight a class, in the order of data.classes".into();
+            return Some(Contradiction { key, message, help });
+        }
+        let nothing = count != 0 && weights.iter().all(|weight| *weight == 0.0);
+        nothing.then(|| Contradiction {
+            key,
+            message: "loss.class_weights are all 0, so nothing can be learned".into(),
+            help: "give at least one class a weight above 0".into(),
         })
     }
 }

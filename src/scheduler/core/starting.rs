@@ -57,7 +57,7 @@ impl State {
             self.start(run, slot, actions);
         }
         while let Some(&run) = self.ready_alone.first()
-            && let Some(slot) = self.pool.take_alone(run)
+            && let Some(slot) = self.pool.take_alone(run, self.runs[run].spec.demand)
         {
             self.start(run, slot, actions);
         }
