@@ -5,9 +5,9 @@ use super::{
     aggregate::{Run, Sweep},
     cells,
     standings::{self, Standing},
-    statistics::{self, NOETHER_PAIRS},
     words,
 };
+use crate::statistics::{self, NOETHER_PAIRS};
 
 /// Sentences, the most useful first.
 pub fn advice(sweep: &Sweep, analysis: &Analysis<'_>) -> Vec<String> {

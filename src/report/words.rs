@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use super::statistics::{Interval, deviation, mean};
-use crate::domain::{Figure, Metric};
+use crate::{
+    domain::{Figure, Metric},
+    statistics::{Interval, deviation, mean},
+};
 
 /// The last part of a path.
 pub fn file_name(path: &Path) -> String {

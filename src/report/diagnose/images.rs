@@ -8,9 +8,9 @@ use crate::{
     report::{
         aggregate::Sweep,
         evidence::{self, Evidence},
-        statistics,
         words::{self, score},
     },
+    statistics,
 };
 
 /// Rule 17: half the width of the macro Dice's interval over images. Fewer than ten images warn whatever it is: the

@@ -22,8 +22,8 @@ use super::{
     aggregate::{Run, Sweep},
     evidence::Evidence,
     standings::Standing,
-    statistics::Component,
 };
+use crate::statistics::Component;
 pub use curves::EMA;
 pub use groups::{Group, grouped};
 pub use rules::{RULES, Rule};

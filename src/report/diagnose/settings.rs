@@ -11,9 +11,9 @@ use crate::{
         aggregate::{Run, Sweep},
         cells,
         standings::{ALPHA, Standing},
-        statistics::{self, Component, Factor},
         words,
     },
+    statistics::{self, Component, Factor},
 };
 
 /// Every finding about the sweep.
