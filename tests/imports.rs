@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("loss", &["data", "domain"]),
     ("metrics", &["domain", "statistics", "data", "loss"]),
     ("train", &["domain", "data", "model", "loss", "metrics", "protocol", "store"]),
-    ("worker", &["domain", "data", "loss", "model", "train", "protocol", "store"]),
+    ("worker", &["domain", "data", "devices", "loss", "model", "train", "protocol", "store"]),
     ("predict", &["domain", "data", "loss", "metrics", "train", "store"]),
     ("scheduler", &["domain", "statistics", "devices", "protocol", "store"]),
     ("slurm", &["domain", "protocol", "scheduler", "store"]),
