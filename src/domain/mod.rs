@@ -3,6 +3,7 @@
 mod config;
 mod duration;
 mod failure;
+pub mod limits;
 mod metric;
 mod name;
 pub mod palette;

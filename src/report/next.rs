@@ -4,6 +4,7 @@ use super::{
     Analysis,
     aggregate::{Run, Sweep},
     cells,
+    diagnose::HALF_WIDTH,
     standings::{self, Standing},
     words,
 };
@@ -95,9 +96,8 @@ fn budget(sweep: &Sweep, best: &Standing<'_>, second: &Standing<'_>) -> String {
     }
 }
 
-/// How many validation images would fix the score to ± 0.02.
+/// How many validation images would fix the score to ± [`HALF_WIDTH`].
 fn images(analysis: &Analysis<'_>) -> Option<String> {
-    const HALF_WIDTH: f64 = 0.02;
     let known: Vec<(f64, usize)> = analysis
         .evidence
         .iter()

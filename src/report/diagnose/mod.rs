@@ -26,6 +26,7 @@ use super::{
 use crate::statistics::Component;
 pub use curves::EMA;
 pub use groups::{Group, grouped};
+pub use images::HALF_WIDTH;
 pub use rules::{RULES, Rule};
 pub use settings::{effect_p, variance};
 pub use splits::{Balance, ClassBalance};
