@@ -6,6 +6,7 @@
 //! | `raster` | decodes PNG, TIFF, JPEG and BMP, within limits |
 //! | `picture`, `mask`, `classes` | samples to grey or RGB values, samples to class indices |
 //! | `dataset` | reads everything once and reports every bad file at once |
+//! | `encode` | pixels to a PNG |
 //! | `split` | deals the images out to train, val and test, or to folds |
 //! | `prepared`, `resize`, `normalize` | the arrays the network sees |
 //! | `cache` | keeps checked data sets and their arrays for all runs |
@@ -17,6 +18,7 @@ pub mod audit;
 mod cache;
 mod classes;
 mod dataset;
+mod encode;
 mod error;
 mod fingerprint;
 mod mask;
@@ -33,6 +35,7 @@ mod table;
 pub use cache::Cache;
 pub use classes::ClassList;
 pub use dataset::{Dataset, Sample};
+pub use encode::encode_png;
 pub use error::{Cause, DataError, DataErrors};
 pub use fingerprint::fingerprint;
 pub use mask::IGNORED;

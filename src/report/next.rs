@@ -5,6 +5,7 @@ use super::{
     aggregate::{Run, Sweep},
     cells,
     diagnose::HALF_WIDTH,
+    setting,
     standings::{self, Standing},
     words,
 };
@@ -61,10 +62,7 @@ fn early(sweep: &Sweep, standings: &[Standing<'_>]) -> Option<String> {
 fn exclude(sweep: &Sweep, run: &Run) -> String {
     let axes = run.file.iter().flat_map(|file| &file.axes).filter(|(axis, _)| cells::varies(sweep, axis));
     // Numbers, texts and lists are written alike in JSON and in TOML.
-    axes.fold("\n[[exclude]]".into(), |text, (axis, value)| {
-        let key = if axis.contains('.') { format!("\"{axis}\"") } else { axis.clone() };
-        format!("{text}\n{key} = {value}")
-    })
+    axes.fold("\n[[exclude]]".into(), |text, (axis, value)| format!("{text}\n{} = {value}", setting::key(axis)))
 }
 
 /// How many splits would tell the two best settings apart.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+pub use crate::domain::count;
 use crate::{
     domain::{Figure, Metric},
     statistics::{Interval, deviation, mean},
@@ -37,12 +38,6 @@ pub fn score(value: f64) -> String {
 /// Three decimals, for tables; nothing where undefined.
 pub fn cell(value: Option<f64>) -> String {
     value.map(|value| format!("{value:.3}")).unwrap_or_default()
-}
-
-/// `1 run`, `3 runs`.
-pub fn count(number: usize, one: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {one}{plural}")
 }
 
 /// `a`, `a and b`, `a, b and c`.
