@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::train::{Outcome, Say};
 use crate::{
-    data::{Cache, DataErrors, Dataset, Prepared, assign},
+    data::{Dataset, Loader},
     devices,
-    domain::{Failure, FailureKind, InputMode, RunConfig, RunState, Split, SplitRow, StateRecord},
+    domain::{Failure, FailureKind, RunConfig, RunState, Split, SplitRow, StateRecord},
     loss::LossOps,
     model::{ConvOps, Freeze},
     protocol::Message,
@@ -123,18 +123,11 @@ where
 {
     let mut file = RunFile::read(run).map_err(storage)?;
     let config = file.config.clone();
-    let cache = Cache::standard();
-    let dataset = cache.as_ref().map_or_else(|| Dataset::open(&config.data), |cache| cache.open(&config.data));
-    let dataset = dataset.map_err(bad_data)?;
-    let splits = assign(&dataset, &config.split).map_err(bad_data)?;
+    let loader = Loader::standard();
+    let (dataset, splits) = loader.open(&config.data, &config.split)?;
     write_rows(&run.split_csv(), &split_rows(&dataset, &splits)).map_err(storage)?;
     check(&config, device, &dataset, &splits)?;
-    let prepared = match cache {
-        // The cache holds arrays of one size.
-        Some(cache) if config.data.input_mode == InputMode::Resize => cache.load(&dataset, &config.data, &splits),
-        _ => Prepared::load(&dataset, &config.data, &splits),
-    };
-    let prepared = prepared.map_err(bad_data)?;
+    let prepared = loader.load(&dataset, &config.data, &splits)?;
     if file.scale != prepared.scale() {
         file.scale = prepared.scale();
         file.write(run).map_err(storage)?;
@@ -182,8 +175,4 @@ fn note_environment(run: &RunDir, attempt: usize, device: Device, threads: usize
         threads,
     });
     write_json(&run.environment_json(), &attempts)
-}
-
-fn bad_data(errors: DataErrors) -> Failure {
-    Failure::new(FailureKind::BadData, errors)
 }

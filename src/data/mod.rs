@@ -10,6 +10,7 @@
 //! | `split` | deals the images out to train, val and test, or to folds |
 //! | `prepared`, `resize`, `normalize` | the arrays the network sees |
 //! | `cache` | keeps checked data sets and their arrays for all runs |
+//! | `loader` | the data of a run, through the cache where there is one |
 //! | `fingerprint` | names the content, so that changed data make a new run |
 //! | [`audit`] | says what is in the data, what is doubtful, and how alike the splits are |
 //! | [`synth`] | writes the demo's images |
@@ -21,6 +22,7 @@ mod dataset;
 mod encode;
 mod error;
 mod fingerprint;
+mod loader;
 mod mask;
 mod normalize;
 mod pairing;
@@ -38,6 +40,7 @@ pub use dataset::{Dataset, Sample};
 pub use encode::encode_png;
 pub use error::{Cause, DataError, DataErrors};
 pub use fingerprint::fingerprint;
+pub use loader::Loader;
 pub use mask::IGNORED;
 pub use pairing::{image_files, stem};
 pub use picture::Rgb8;
