@@ -6,6 +6,7 @@
 //! | module | does |
 //! | --- | --- |
 //! | [`domain`] | plain data: settings, names, records, seeds |
+//! | [`statistics`] | means, intervals, tests, distances, components of variance |
 //! | [`spec`] | the sweep file: strict, every problem at once |
 //! | [`grid`] | the sweep file's grid as a list of cells, in a stable order |
 //! | [`store`] | the only writer under `results/`: layout, atomic files, tables, checkpoints |
@@ -22,7 +23,7 @@
 //! | [`train`] | the training of one run: exact, resumable, recorded epoch by epoch |
 //! | [`worker`] | one run in a process of its own |
 //! | [`predict`] | masks of new images, and the one look at the test split |
-//! | [`report`] | what a sweep shows: tables, statistics, findings, charts, the page |
+//! | [`report`] | what a sweep shows: tables, findings, charts, the page |
 //! | [`serve`] | the same page, live, to browsers on this machine |
 //! | [`cli`] | the commands; alone touches the terminal |
 //!
@@ -51,6 +52,7 @@ pub mod scheduler;
 pub mod serve;
 pub mod slurm;
 pub mod spec;
+pub mod statistics;
 pub mod store;
 #[cfg(feature = "train")]
 pub mod train;

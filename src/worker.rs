@@ -1,6 +1,6 @@
 //! One run in a process of its own: from run.toml to a finished training.
 
-use std::{fs, sync::atomic::AtomicBool};
+use std::sync::atomic::AtomicBool;
 
 use burn::{
     backend::{Autodiff, Flex},
@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::train::{Outcome, Say};
 use crate::{
-    data::{Cache, DataErrors, Dataset, Prepared, assign},
-    domain::{Failure, FailureKind, InputMode, Process, RunConfig, RunState, Split, SplitRow, StateRecord},
+    data::{Dataset, Loader},
+    devices,
+    domain::{Failure, FailureKind, RunConfig, RunState, Split, SplitRow, StateRecord},
     loss::LossOps,
     model::{ConvOps, Freeze},
     protocol::Message,
-    store::{RunDir, RunFile, StoreError, read_json, remove_temporaries, write_json, write_rows},
+    store::{RunDir, RunFile, StoreError, process_of, read_json, remove_temporaries, write_json, write_rows},
     train::{Task, Training, storage},
 };
 
@@ -73,7 +74,7 @@ pub fn run(
     [run.root(), &run.checkpoints()].into_iter().try_for_each(remove_temporaries).map_err(storage)?;
     state.attempts += 1;
     state.state = RunState::Running;
-    state.process = this_process();
+    state.process = process_of(std::process::id());
     state.failure = None;
     run.write_state(&state).map_err(storage)?;
     let pool = rayon::ThreadPoolBuilder::new()
@@ -122,18 +123,11 @@ where
 {
     let mut file = RunFile::read(run).map_err(storage)?;
     let config = file.config.clone();
-    let cache = Cache::standard();
-    let dataset = cache.as_ref().map_or_else(|| Dataset::open(&config.data), |cache| cache.open(&config.data));
-    let dataset = dataset.map_err(bad_data)?;
-    let splits = assign(&dataset, &config.split).map_err(bad_data)?;
+    let loader = Loader::standard();
+    let (dataset, splits) = loader.open(&config.data, &config.split)?;
     write_rows(&run.split_csv(), &split_rows(&dataset, &splits)).map_err(storage)?;
     check(&config, device, &dataset, &splits)?;
-    let prepared = match cache {
-        // The cache holds arrays of one size.
-        Some(cache) if config.data.input_mode == InputMode::Resize => cache.load(&dataset, &config.data, &splits),
-        _ => Prepared::load(&dataset, &config.data, &splits),
-    };
-    let prepared = prepared.map_err(bad_data)?;
+    let prepared = loader.load(&dataset, &config.data, &splits)?;
     if file.scale != prepared.scale() {
         file.scale = prepared.scale();
         file.write(run).map_err(storage)?;
@@ -176,27 +170,9 @@ fn note_environment(run: &RunDir, attempt: usize, device: Device, threads: usize
     attempts.push(Environment {
         attempt,
         version: env!("CARGO_PKG_VERSION").into(),
-        processor: processor(),
+        processor: devices::processor().unwrap_or_else(|| std::env::consts::ARCH.into()),
         device: device.name().into(),
         threads,
     });
     write_json(&run.environment_json(), &attempts)
-}
-
-fn processor() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    name.map_or_else(|| std::env::consts::ARCH.into(), |(_, name)| name.to_owned())
-}
-
-/// This process, told apart from a later one with the same number.
-fn this_process() -> Option<Process> {
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The second field is the program's name in brackets and may hold spaces; field 22 is the start time.
-    let (_, fields) = stat.rsplit_once(')')?;
-    Some(Process { pid: std::process::id(), start_time: fields.split_whitespace().nth(19)?.parse().ok()? })
-}
-
-fn bad_data(errors: DataErrors) -> Failure {
-    Failure::new(FailureKind::BadData, errors)
 }

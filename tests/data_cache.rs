@@ -13,7 +13,7 @@ use std::{
 use data_support::{Folder, sandstone_tiles};
 use sweepscope::{
     data::{Cache, Dataset, Prepared, fingerprint},
-    domain::{DataConfig, InputSize, Normalize, Split, SplitConfig},
+    domain::{DataConfig, InputMode, InputSize, Normalize, Split, SplitConfig},
 };
 
 const LIMIT: u64 = 1 << 30;
@@ -54,6 +54,17 @@ fn cached_arrays_are_those_that_decoding_gives() {
         assert_same(&fresh, &cold);
         assert_same(&fresh, &warm);
     }
+}
+
+/// Their arrays have no one size, so that those of the resized images must not be taken for them.
+#[test]
+fn images_that_keep_their_size_are_decoded_anew() {
+    let folder = made();
+    let cache = Cache::new(folder.path("cache"), LIMIT);
+    let resized = DataConfig { input_size: InputSize([16, 30]), ..folder.config(&["a", "b"]) };
+    assert_eq!(load(&cache, &resized).image_size(1), [16, 30]);
+    let whole = load(&cache, &DataConfig { input_mode: InputMode::Crop, ..resized });
+    assert_eq!((whole.decoded(), whole.image_size(1), whole.image_size(2)), (24, [30, 21], [30, 22]));
 }
 
 #[test]

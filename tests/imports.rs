@@ -11,6 +11,7 @@ use std::{
 /// `protocol`.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("statistics", &[]),
     ("spec", &["domain"]),
     ("store", &["domain"]),
     ("grid", &["domain", "spec"]),
@@ -18,16 +19,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("estimate", &["domain"]),
     ("protocol", &["domain"]),
     ("devices", &["domain"]),
-    ("data", &["domain"]),
+    ("data", &["domain", "statistics"]),
     ("model", &["domain"]),
     ("loss", &["data", "domain"]),
-    ("metrics", &["domain", "data", "loss"]),
+    ("metrics", &["domain", "statistics", "data", "loss"]),
     ("train", &["domain", "data", "model", "loss", "metrics", "protocol", "store"]),
-    ("worker", &["domain", "data", "loss", "model", "train", "protocol", "store"]),
+    ("worker", &["domain", "data", "devices", "loss", "model", "train", "protocol", "store"]),
     ("predict", &["domain", "data", "loss", "metrics", "train", "store"]),
-    ("scheduler", &["domain", "devices", "protocol", "store"]),
+    ("scheduler", &["domain", "statistics", "devices", "protocol", "store"]),
     ("slurm", &["domain", "protocol", "scheduler", "store"]),
-    ("report", &["domain", "store"]),
+    ("report", &["domain", "statistics", "store"]),
     ("serve", &["domain", "report", "store"]),
 ];
 

@@ -16,6 +16,7 @@ use sweepscope::{
     domain::{Counts, ImageRow, Split},
     store::{RunDir, read_rows},
 };
+use tiff::encoder::{TiffEncoder, colortype::Gray8};
 
 const CLASSES: [&str; 5] = ["background", "cell", "vesicle", "crystal", "fibre"];
 
@@ -95,9 +96,10 @@ fn a_folder_is_predicted_whatever_is_wrong_with_some_of_its_files() {
     let photos = folder.join("photos");
     fs::create_dir_all(photos.join("deep")).unwrap();
     // Smaller than the window, and longer than wide.
-    for (name, width, height) in [("small.png", 20, 9), ("deep/long.tif", 33, 150)] {
-        GrayImage::from_fn(width, height, |x, y| image::Luma([(x * 7 + y * 3) as u8])).save(photos.join(name)).unwrap();
-    }
+    let photo = |width, height| GrayImage::from_fn(width, height, |x, y| image::Luma([(x * 7 + y * 3) as u8]));
+    photo(20, 9).save(photos.join("small.png")).unwrap();
+    let mut tiff = TiffEncoder::new(fs::File::create(photos.join("deep/long.tif")).unwrap()).unwrap();
+    tiff.write_image::<Gray8>(33, 150, &photo(33, 150)).unwrap();
     fs::write(photos.join("broken.png"), b"not an image").unwrap();
     let text = predict(folder, &run, &["photos".into()], &["--probabilities"], 1);
     assert!(text.contains("2 masks in masks; 1 not predicted") && text.contains("photos/broken.png"), "{text}");

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-pub use crate::domain::duration;
+pub use crate::domain::{count, duration};
 
 /// Writes an answer to stdout. A reader that has gone away (`| head`) is no error.
 pub fn answer(text: &str) {
@@ -45,9 +45,4 @@ pub fn table(rows: &[Vec<String>], right: &[usize]) -> String {
         text.push('\n');
     }
     text
-}
-
-/// "1 run", "3 runs".
-pub fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

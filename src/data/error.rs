@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::domain::{Failure, FailureKind};
+
 /// Every problem that was found, sorted by file. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct DataErrors(pub Vec<DataError>);
@@ -15,6 +17,13 @@ impl fmt::Display for DataErrors {
             write!(f, "{}{error}", if i == 0 { "" } else { "\n" })?;
         }
         Ok(())
+    }
+}
+
+/// Data that cannot be used fail the run.
+impl From<DataErrors> for Failure {
+    fn from(errors: DataErrors) -> Self {
+        Self::new(FailureKind::BadData, errors)
     }
 }
 

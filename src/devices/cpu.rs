@@ -14,8 +14,8 @@ pub(super) fn cores() -> Vec<usize> {
     cores
 }
 
-/// The processor's name.
-pub(super) fn product() -> Option<String> {
+/// The processor's name, as the system gives it.
+pub fn processor() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name.to_owned())
 }

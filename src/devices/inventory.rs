@@ -150,7 +150,7 @@ fn cpu_device() -> Device {
     Device {
         name: "cpu".into(),
         kind: DeviceKind::Cpu,
-        product: cpu::product(),
+        product: cpu::processor(),
         memory_mib: cpu::memory_mib("MemTotal:"),
         free_mib: cpu::memory_mib("MemAvailable:"),
         visible: None,

@@ -7,6 +7,6 @@ mod nvml;
 mod slot;
 mod visible;
 
-pub use cpu::pin_to;
+pub use cpu::{pin_to, processor};
 pub use inventory::{Device, DeviceError, DeviceKind, Inventory, Memory, find};
 pub use slot::{Slot, packs, slots};

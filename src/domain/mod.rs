@@ -1,8 +1,8 @@
 //! Plain data that every stage shares: settings, names, records, seeds. Nothing here touches the disk.
 
 mod config;
-mod duration;
 mod failure;
+pub mod limits;
 mod metric;
 mod name;
 pub mod palette;
@@ -14,9 +14,9 @@ pub mod seed;
 mod shared;
 mod slurm;
 mod state;
+mod words;
 
 pub use config::*;
-pub use duration::duration;
 pub use failure::{Failure, FailureKind};
 pub use metric::{Direction, Figure, Metric};
 pub use name::{Canonical, RunId, axis_text, float_text};
@@ -27,3 +27,4 @@ pub use schedule::{AutoOr, DeviceRequest, EarlyEnd, ScheduleConfig};
 pub use shared::Shared;
 pub use slurm::{SlurmConfig, is_time_limit, wrong_option};
 pub use state::{Process, RunState, StateRecord};
+pub use words::{count, duration};

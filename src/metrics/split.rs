@@ -5,6 +5,7 @@ use crate::{
     data::ClassList,
     domain::{ClassRow, Counts, EpochRow, ImageRow, Split},
     loss::{ImageSums, Loss},
+    statistics::mean_of,
 };
 
 /// One row of epochs.csv.
@@ -26,10 +27,10 @@ pub fn epoch_row(
         split,
         loss: loss.value(&sums),
         accuracy: (pixels > 0).then(|| hits as f64 / pixels as f64),
-        dice_coef: mean(images.iter().map(ImageFigures::dice_coef)),
-        iou_coef: mean(images.iter().map(ImageFigures::iou_coef)),
-        dice_macro: mean(foreground().filter_map(|(_, row)| row.dice)),
-        iou_macro: mean(foreground().filter_map(|(_, row)| row.iou)),
+        dice_coef: mean_of(images.iter().map(ImageFigures::dice_coef)),
+        iou_coef: mean_of(images.iter().map(ImageFigures::iou_coef)),
+        dice_macro: mean_of(foreground().filter_map(|(_, row)| row.dice)),
+        iou_macro: mean_of(foreground().filter_map(|(_, row)| row.iou)),
         learning_rate,
         images: images.len(),
     }
@@ -62,11 +63,6 @@ pub fn image_rows(epoch: usize, split: Split, name: &str, image: &ImageFigures, 
         }
     };
     classes.names.iter().enumerate().map(row).collect()
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (count, sum) = values.fold((0usize, 0.0), |(count, sum), value| (count + 1, sum + value));
-    (count > 0).then(|| sum / count as f64)
 }
 
 #[cfg(test)]

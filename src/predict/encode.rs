@@ -7,7 +7,10 @@ use tiff::{
     tags::Tag,
 };
 
-use crate::{data::Rgb8, domain::palette};
+use crate::{
+    data::{Rgb8, encode_png},
+    domain::palette,
+};
 
 /// Share of a class's colour over the image.
 const TINT: f32 = 0.45;
@@ -23,7 +26,7 @@ pub fn mask(
     background: Option<usize>,
 ) -> Result<Vec<u8>, png::EncodingError> {
     let colors: Vec<u8> = (0..classes).flat_map(|class| palette::class(class, background)).collect();
-    encode(labels, size, png::ColorType::Indexed, Some(colors))
+    encode_png(labels, size, png::ColorType::Indexed, Some(colors))
 }
 
 /// An RGB PNG: the image with each foreground class's colour over it.
@@ -37,24 +40,7 @@ pub fn overlay(image: &Rgb8, labels: &[u8], background: Option<usize>) -> Result
         let share = if Some(class) == background { 0.0 } else { TINT };
         [0, 1, 2].map(|c| (f32::from(pixel[c]) * (1.0 - share) + f32::from(color[c]) * share).round() as u8)
     });
-    encode(&pixels.collect::<Vec<_>>(), image.size, png::ColorType::Rgb, None)
-}
-
-fn encode(
-    samples: &[u8],
-    size: [usize; 2],
-    color: png::ColorType,
-    palette: Option<Vec<u8>>,
-) -> Result<Vec<u8>, png::EncodingError> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, size[1] as u32, size[0] as u32);
-    encoder.set_color(color);
-    encoder.set_depth(png::BitDepth::Eight);
-    if let Some(palette) = palette {
-        encoder.set_palette(palette);
-    }
-    encoder.write_header()?.write_image_data(samples)?;
-    Ok(bytes)
+    encode_png(&pixels.collect::<Vec<_>>(), image.size, png::ColorType::Rgb, None)
 }
 
 /// A 32-bit floating-point TIFF with a page a class, whose description is the class's name; `probabilities` is

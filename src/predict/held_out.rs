@@ -1,7 +1,7 @@
 //! The figures of a run's test images: those that neither trained it nor picked its epoch.
 
 use crate::{
-    data::{Cache, DataErrors, Dataset, Prepared, assign, fingerprint},
+    data::Loader,
     domain::{ClassRow, EpochRow, Failure, FailureKind, ImageRow, Split},
     loss::Loss,
     metrics::{ImageFigures, class_rows, epoch_row, image_rows},
@@ -54,19 +54,13 @@ pub fn test_rows(run: &RunDir) -> Result<Option<EpochRow>, StoreError> {
 pub fn test(run: &RunDir) -> Result<Tested, Failure> {
     let predictor = Predictor::open(run)?;
     let file = RunFile::read(run).map_err(storage)?;
-    let (config, cache) = (&file.config, Cache::standard());
-    let found = match &cache {
-        Some(cache) => cache.fingerprint(&config.data, &config.split),
-        None => fingerprint(&config.data, &config.split),
-    };
-    if found.map_err(bad_data)? != file.fingerprint {
+    let (config, loader) = (&file.config, Loader::standard());
+    if loader.fingerprint(&config.data, &config.split)? != file.fingerprint {
         let message = "its images or masks have changed since it was trained; put the old ones back";
         return Err(Failure::new(FailureKind::BadData, message));
     }
-    let dataset = cache.as_ref().map_or_else(|| Dataset::open(&config.data), |cache| cache.open(&config.data));
-    let dataset = dataset.map_err(bad_data)?;
-    let splits = assign(&dataset, &config.split).map_err(bad_data)?;
-    let prepared = Prepared::load(&dataset, &config.data, &splits).map_err(bad_data)?;
+    let (dataset, splits) = loader.open(&config.data, &config.split)?;
+    let prepared = loader.load(&dataset, &config.data, &splits)?;
     let (names, classes) = (dataset.names(), dataset.classes());
     let task = Task { config, samples: &prepared, names, splits: &splits, classes };
     let indices = task.images_of(Split::Test);
@@ -85,8 +79,4 @@ pub fn test(run: &RunDir) -> Result<Tested, Failure> {
         classes: class_rows(epoch, Split::Test, &images, classes),
         images: indices.iter().zip(&images).flat_map(of_image).collect(),
     })
-}
-
-fn bad_data(errors: DataErrors) -> Failure {
-    Failure::new(FailureKind::BadData, errors)
 }

@@ -76,6 +76,8 @@ fn check_names(inputs: &[Input]) -> Result<(), String> {
 mod tests {
     use std::fs;
 
+    use tiff::encoder::{TiffEncoder, colortype::Gray8};
+
     use super::*;
 
     #[test]
@@ -84,7 +86,9 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("deep")).unwrap();
         let image = image::GrayImage::new(4, 3);
-        ["b.png", "a.tif", "deep/c.bmp"].iter().for_each(|name| image.save(at(name)).unwrap());
+        ["b.png", "deep/c.bmp"].iter().for_each(|name| image.save(at(name)).unwrap());
+        let mut tiff = TiffEncoder::new(fs::File::create(at("a.tif")).unwrap()).unwrap();
+        tiff.write_image::<Gray8>(4, 3, &image).unwrap();
         fs::write(at("broken.png"), "no picture").unwrap();
         fs::write(at("notes.txt"), "no image").unwrap();
         let (found, unread) = inputs(&[folder.path().to_owned()]).unwrap();

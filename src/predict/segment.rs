@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Input, encode};
 use crate::{
-    data::{self, ClassList, DataErrors},
+    data::{self, ClassList},
     domain::{Failure, FailureKind, Normalize, Scale},
     metrics::labels_of,
     store::{RunDir, RunFile, StoreError, create_dir, write_derived},
@@ -45,8 +45,7 @@ impl Segmenter {
     /// If the run has no usable checkpoint, or it is not known how its training images were scaled.
     pub fn open(run: &RunDir, out: &Path, with_probabilities: bool) -> Result<Self, Failure> {
         let predictor = Predictor::open(run)?;
-        let bad_data = |errors: DataErrors| Failure::new(FailureKind::BadData, errors);
-        let classes = ClassList::of(&predictor.config().data).map_err(bad_data)?;
+        let classes = ClassList::of(&predictor.config().data)?;
         let scale = RunFile::read(run).map_err(storage)?.scale;
         if scale.is_none() && predictor.config().data.normalize == Normalize::Dataset {
             let message = "its run.toml does not say how the training images were scaled; train it anew";

@@ -7,11 +7,13 @@ use serde::Serialize;
 use super::{
     aggregate::{Run, Sweep},
     setting::{self, SettingError},
-    standings,
-    statistics::{self, NOETHER_PAIRS},
-    tables, words,
+    standings, tables, words,
 };
-use crate::{domain::Direction, store::SweepDir};
+use crate::{
+    domain::Direction,
+    statistics::{self, NOETHER_PAIRS},
+    store::SweepDir,
+};
 
 /// Why two settings cannot be compared.
 #[derive(Debug, thiserror::Error)]

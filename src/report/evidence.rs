@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    aggregate::{ClassHistory, Run, Sweep},
+use super::aggregate::{ClassHistory, Run, Sweep};
+use crate::{
+    domain::{Counts, Split, seed},
     statistics::{self, Estimate},
 };
-use crate::domain::{Counts, Split, seed};
 
 /// Draws of each bootstrap.
 pub const DRAWS: usize = 2000;

@@ -16,7 +16,6 @@
 //! | `tables` | runs.csv and metrics.csv |
 //! | [`tensorboard`] | the same as TensorBoard's event files |
 //! | `verdict` | the result in plain words |
-//! | [`statistics`] | intervals, tests, components of variance |
 //! | [`plot`] | charts as SVG and PNG |
 //! | `next` | what to run next |
 //! | `provenance` | what the runs share |
@@ -38,7 +37,6 @@ pub mod plot;
 mod provenance;
 pub mod setting;
 pub mod standings;
-pub mod statistics;
 mod tables;
 pub mod tensorboard;
 mod verdict;
@@ -48,12 +46,14 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::store::{self, StoreError, SweepDir};
+use crate::{
+    statistics::Component,
+    store::{self, StoreError, SweepDir},
+};
 use aggregate::Sweep;
 use diagnose::{Balance, Finding, Unjudged};
 use evidence::Evidence;
 use standings::Standing;
-use statistics::Component;
 
 /// What `run` and `report` say at their end.
 #[derive(Clone, Debug, PartialEq)]

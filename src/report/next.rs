@@ -4,10 +4,12 @@ use super::{
     Analysis,
     aggregate::{Run, Sweep},
     cells,
+    diagnose::HALF_WIDTH,
+    setting,
     standings::{self, Standing},
-    statistics::{self, NOETHER_PAIRS},
     words,
 };
+use crate::statistics::{self, NOETHER_PAIRS};
 
 /// Sentences, the most useful first.
 pub fn advice(sweep: &Sweep, analysis: &Analysis<'_>) -> Vec<String> {
@@ -60,10 +62,7 @@ fn early(sweep: &Sweep, standings: &[Standing<'_>]) -> Option<String> {
 fn exclude(sweep: &Sweep, run: &Run) -> String {
     let axes = run.file.iter().flat_map(|file| &file.axes).filter(|(axis, _)| cells::varies(sweep, axis));
     // Numbers, texts and lists are written alike in JSON and in TOML.
-    axes.fold("\n[[exclude]]".into(), |text, (axis, value)| {
-        let key = if axis.contains('.') { format!("\"{axis}\"") } else { axis.clone() };
-        format!("{text}\n{key} = {value}")
-    })
+    axes.fold("\n[[exclude]]".into(), |text, (axis, value)| format!("{text}\n{} = {value}", setting::key(axis)))
 }
 
 /// How many splits would tell the two best settings apart.
@@ -95,9 +94,8 @@ fn budget(sweep: &Sweep, best: &Standing<'_>, second: &Standing<'_>) -> String {
     }
 }
 
-/// How many validation images would fix the score to ± 0.02.
+/// How many validation images would fix the score to ± [`HALF_WIDTH`].
 fn images(analysis: &Analysis<'_>) -> Option<String> {
-    const HALF_WIDTH: f64 = 0.02;
     let known: Vec<(f64, usize)> = analysis
         .evidence
         .iter()

@@ -107,6 +107,11 @@ pub fn levels(sweep: &Sweep) -> String {
     levels.join("; ")
 }
 
+/// An axis as a key of the sweep file: TOML quotes one that has dots.
+pub fn key(axis: &str) -> String {
+    if axis.contains('.') { format!("\"{axis}\"") } else { axis.to_owned() }
+}
+
 /// Numbers by value, so that 1e-3 is 0.001; else by text.
 fn same(a: &str, b: &str) -> bool {
     match (a.parse::<f64>(), b.parse::<f64>()) {

@@ -7,9 +7,11 @@ use rayon::prelude::*;
 use super::{
     aggregate::{Run, Sweep},
     cells::{self, Cell},
+};
+use crate::{
+    domain::{Direction, Figure, Split, seed},
     statistics::{self, Interval, Paired, Superiority},
 };
-use crate::domain::{Direction, Figure, Split, seed};
 
 /// The error that a claim "better" may have.
 pub const ALPHA: f64 = 0.05;

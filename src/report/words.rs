@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use super::statistics::{Interval, deviation, mean};
-use crate::domain::{Figure, Metric};
+pub use crate::domain::count;
+use crate::{
+    domain::{Figure, Metric},
+    statistics::{Interval, deviation, mean},
+};
 
 /// The last part of a path.
 pub fn file_name(path: &Path) -> String {
@@ -35,12 +38,6 @@ pub fn score(value: f64) -> String {
 /// Three decimals, for tables; nothing where undefined.
 pub fn cell(value: Option<f64>) -> String {
     value.map(|value| format!("{value:.3}")).unwrap_or_default()
-}
-
-/// `1 run`, `3 runs`.
-pub fn count(number: usize, one: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {one}{plural}")
 }
 
 /// `a`, `a and b`, `a, b and c`.

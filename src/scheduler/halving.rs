@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
-
-use crate::domain::{Direction, EarlyEnd, Metric};
+use crate::{
+    domain::{Direction, EarlyEnd, Metric},
+    statistics::{self, Interval},
+};
 
 /// Seeds that two settings must have in common before anything is said about them.
 const SEEDS: usize = 3;
@@ -54,15 +55,14 @@ impl Halving {
         if place < ranking.len().div_ceil(self.rules.reduction_factor) {
             return None;
         }
-        let behind = self.behind(&cells[&best], &cells[&cell], ranking.len() - 1)?;
-        let [mean, low, high] = behind.interval;
+        let Behind { mean, interval: Interval { low, high }, seeds } =
+            self.behind(&cells[&best], &cells[&cell], ranking.len() - 1)?;
         (low > 0.0).then(|| {
             format!(
-                "at epoch {epoch} its best {} lay {mean:.4} behind that of {} over {} seeds (interval {low:.4} to \
+                "at epoch {epoch} its best {} lay {mean:.4} behind that of {} over {seeds} seeds (interval {low:.4} to \
                  {high:.4} at {} %, corrected for overlapping training sets and {})",
                 self.monitor,
                 self.names[best],
-                behind.seeds,
                 100.0 * self.rules.confidence,
                 if ranking.len() == 2 { "1 comparison".into() } else { format!("{} comparisons", ranking.len() - 1) },
             )
@@ -79,7 +79,8 @@ impl Halving {
     }
 
     /// By how much `group` is behind `best` on the seeds that both have: Nadeau & Bengio's (2003) corrected paired t
-    /// interval, Bonferroni over the settings that are held against the best. `None` for too few such seeds.
+    /// interval, Bonferroni over the settings that are held against the best. Where all seeds are behind by the same,
+    /// it has no width. `None` for too few such seeds.
     fn behind(&self, best: &Group, group: &Group, comparisons: usize) -> Option<Behind> {
         let paired = best.iter().filter_map(|(seed, score)| Some(self.sign() * (score - group.get(seed)?)));
         let differences: Vec<f64> = paired.collect();
@@ -87,19 +88,16 @@ impl Halving {
         if seeds < SEEDS {
             return None;
         }
-        let count = seeds as f64;
-        let mean = differences.iter().sum::<f64>() / count;
-        let variance = differences.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / (count - 1.0);
         let level = 1.0 - (1.0 - self.rules.confidence) / comparisons.max(1) as f64;
-        let quantile = StudentsT::new(0.0, 1.0, count - 1.0).ok()?.inverse_cdf(0.5 + level / 2.0);
-        let reach = quantile * (variance * (1.0 / count + self.val_share)).sqrt();
-        Some(Behind { interval: [mean, mean - reach, mean + reach], seeds })
+        let interval = statistics::corrected_interval(&differences, self.val_share, level)?;
+        Some(Behind { mean: statistics::mean(&differences)?, interval, seeds })
     }
 }
 
-/// A paired difference: its mean and the ends of its interval.
+/// A paired difference: its mean and its interval.
 struct Behind {
-    interval: [f64; 3],
+    mean: f64,
+    interval: Interval,
     seeds: usize,
 }
 

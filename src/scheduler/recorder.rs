@@ -6,6 +6,7 @@ use super::{stopwatch::Stopwatch, told_images::ToldImages};
 use crate::{
     domain::{ClassRow, Counts, EpochRow, Failure, FailureKind, Process, RunConfig, RunState, Split, StateRecord},
     protocol::{Figures, Message},
+    statistics::mean_of,
     store::{RunDir, RunFile, StoreError, append_rows, create_dir, cut_after, read_rows},
 };
 
@@ -199,8 +200,8 @@ impl Recorder {
             accuracy: figures.accuracy,
             dice_coef: figures.dice_coef,
             iou_coef: figures.iou_coef,
-            dice_macro: mean(foreground().filter_map(|row| row.dice)).or(dice_macro),
-            iou_macro: mean(foreground().filter_map(|row| row.iou)).or(figures.iou_macro),
+            dice_macro: mean_of(foreground().filter_map(|row| row.dice)).or(dice_macro),
+            iou_macro: mean_of(foreground().filter_map(|row| row.iou)).or(figures.iou_macro),
             learning_rate: figures.learning_rate.unwrap_or(self.config.train.learning_rate),
             images: figures.images.or_else(|| self.images.count(epoch, split)).unwrap_or_default(),
         }
@@ -226,11 +227,6 @@ fn best_so_far(run: &RunDir, config: &RunConfig) -> Result<(usize, Option<f64>),
 
 fn append_if_any<T: serde::Serialize>(path: &std::path::Path, rows: &[T]) -> Result<(), Failure> {
     if rows.is_empty() { Ok(()) } else { append_rows(path, rows).map_err(storage) }
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let values: Vec<f64> = values.collect();
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 fn storage(error: StoreError) -> Failure {

@@ -1,8 +1,11 @@
 //! How long the epochs of an outside trainer take, seen from here.
 
-use std::{fs, time::Instant};
+use std::time::Instant;
 
-use crate::domain::{StateRecord, TimingRow};
+use crate::{
+    domain::{StateRecord, TimingRow},
+    store::peak_memory_mib,
+};
 
 /// Runs from one epoch's end to the next one's.
 pub(super) struct Stopwatch {
@@ -41,14 +44,6 @@ impl Stopwatch {
             peak_memory_mib: state.process.map_or(0.0, |process| peak_memory_mib(process.pid)),
         }
     }
-}
-
-/// Largest resident memory of a process so far; 0 where the system does not say.
-fn peak_memory_mib(pid: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    kib.map_or(0.0, |kib| (kib / 1024.0 * 10.0).round() / 10.0)
 }
 
 #[cfg(test)]

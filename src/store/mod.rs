@@ -26,6 +26,6 @@ pub use journal::{Entry, Journal};
 pub use layout::{RunDir, SweepDir};
 pub use lock::{Holder, LockError, SweepLock, host};
 pub use plan_file::PlannedRun;
-pub use process::{current_process, is_alive, process_of};
+pub use process::{current_process, is_alive, peak_memory_mib, process_of};
 pub use run_file::RunFile;
 pub use table::{append_rows, cut_after, read_rows, write_derived_rows, write_rows};

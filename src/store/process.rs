@@ -1,4 +1,5 @@
-//! Who a process is: its id and when it started, so that a later one with the same id is not taken for it.
+//! Who a process is: its id and when it started, so that a later one with the same id is not taken for it; and the
+//! memory it took.
 
 use std::fs;
 
@@ -18,6 +19,14 @@ pub fn process_of(pid: u32) -> Option<Process> {
 /// Whether this very process still runs.
 pub fn is_alive(process: Process) -> bool {
     start_time(process.pid) == Some(process.start_time)
+}
+
+/// Largest resident memory of a process so far, in MiB; 0 where the system does not say.
+pub fn peak_memory_mib(pid: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kib.map_or(0.0, |kib| (kib / 1024.0 * 10.0).round() / 10.0)
 }
 
 /// Field 22 of /proc/PID/stat. The second field may hold spaces and parentheses, so fields count from its end.

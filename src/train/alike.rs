@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 
 use super::samples::Task;
-use crate::{data::audit::difference_hash, domain::Split};
-
-/// Bits of the difference hash that near duplicates may differ in, of 64 (as `data audit`) [heuristic].
-const NEAR: u32 = 5;
+use crate::{
+    data::audit::difference_hash,
+    domain::{Split, limits::NEAR_BITS},
+};
 
 /// An image and the training image most like it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub fn alike(task: &Task<'_>, split: Split) -> Vec<Alike> {
         let (other, bits) = trained
             .iter()
             .map(|&(other, of_other)| (other, (hash ^ of_other).count_ones()))
-            .filter(|(_, bits)| *bits <= NEAR)
+            .filter(|(_, bits)| *bits <= NEAR_BITS)
             .min_by_key(|&(other, bits)| (task.samples.image(image) != task.samples.image(other), bits))?;
         Some(Alike { image, other, same: task.samples.image(image) == task.samples.image(other), bits })
     };

@@ -25,7 +25,7 @@ pub fn export(run: &RunDir) -> Result<Vec<u8>, Failure> {
     let set = chosen(run, &file.config, &run.read_state().map_err(storage)?)?;
     let arrays = checkpoint::read_arrays(&set)?;
     let data = &file.config.data;
-    let classes = ClassList::of(data).map_err(|e| Failure::new(FailureKind::BadData, e))?.names;
+    let classes = ClassList::of(data)?.names;
     let about = json!({
         "classes": classes, "input_size": data.input_size.0, "input_mode": data.input_mode,
         "normalize": data.normalize, "scale": file.scale,

@@ -56,7 +56,7 @@ where
             let image = [(samples.image(index), image_size)];
             let found = probabilities(&model, &image, extent, samples.size(), self.device);
             let predicted = labels_of(&found.concat(), self.loss.classes(), image_size, size);
-            let picture = self.task.samples.picture(index).map_err(|e| Failure::new(FailureKind::BadData, e))?;
+            let picture = self.task.samples.picture(index)?;
             let png = panel::png(&picture, truth, &predicted, size, self.task.classes.background)
                 .map_err(|e| Failure::new(FailureKind::Storage, format!("failed to encode a panel: {e}")))?;
             let stem =

@@ -1,6 +1,7 @@
 //! A picture of one image: image | truth | prediction | error, side by side.
 
 use crate::{
+    data::encode_png,
     domain::palette::{self, Rgb},
     loss::IGNORED,
 };
@@ -47,14 +48,6 @@ pub fn png(
             rgb.extend((0..size[1] * scale).flat_map(|column| tile(line + column / scale)));
         }
     }
-    encode(&rgb, tiles.len() * size[1] * scale + (tiles.len() - 1) * GAP, size[0] * scale)
-}
-
-fn encode(rgb: &[u8], width: usize, height: usize) -> Result<Vec<u8>, png::EncodingError> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.write_header()?.write_image_data(rgb)?;
-    Ok(bytes)
+    let width = tiles.len() * size[1] * scale + (tiles.len() - 1) * GAP;
+    encode_png(&rgb, [size[0] * scale, width], png::ColorType::Rgb, None)
 }

@@ -1,7 +1,7 @@
 //! The end of an epoch: evaluation, then everything that is recorded, in the one order in which each crash point
 //! has one meaning: checkpoint set, rows, state, links.
 
-use std::{fs, time::Instant};
+use std::{process, time::Instant};
 
 use burn::{module::AutodiffModule, tensor::backend::AutodiffBackend};
 
@@ -18,7 +18,7 @@ use crate::{
     metrics::{class_rows, epoch_row, image_rows},
     model::ConvOps,
     protocol::Message,
-    store::{CheckpointSet, append_rows},
+    store::{CheckpointSet, append_rows, peak_memory_mib},
 };
 
 impl<A> Training<'_, A>
@@ -105,7 +105,7 @@ where
             }
         }
         record.timing.eval_seconds = started.elapsed().as_secs_f64();
-        record.timing.peak_memory_mib = peak_memory_mib();
+        record.timing.peak_memory_mib = peak_memory_mib(process::id());
         record
     }
 
@@ -128,12 +128,4 @@ where
             });
         }
     }
-}
-
-/// Largest resident memory of this process so far; 0 where the system does not say.
-fn peak_memory_mib() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    kib.map_or(0.0, |kib| (kib / 1024.0 * 10.0).round() / 10.0)
 }

@@ -1,6 +1,6 @@
 //! What the tests of the whole program share: a folder of synthetic images, sweep files, and the program itself.
 #![allow(dead_code, reason = "each test file uses its part")]
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may end at the first surprise")]
+#![allow(clippy::unwrap_used, reason = "a test may end at the first surprise")]
 
 use std::{
     collections::BTreeMap,
@@ -122,18 +122,6 @@ pub fn contents(folder: &Path, names: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
         }
     }
     found
-}
-
-/// Real images, where they are there; else says that the test is skipped.
-pub fn real_images(name: &str) -> Option<PathBuf> {
-    let shared = std::env::var_os("SWEEPSCOPE_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let folder = shared.join("data").join(name);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: the real images `{name}` are not on this machine");
-    None
 }
 
 /// Processes whose parent is `parent`.

@@ -2,7 +2,7 @@
 
     python3 tests/stats/reference.py [SEED] > tests/stats/reference.json
 
-needs numpy, scipy, statsmodels and pandas. tests/report_statistics.rs holds the program against it.
+needs numpy, scipy, statsmodels and pandas. tests/statistics.rs holds the program against it.
 """
 
 import json

@@ -2,12 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::data::table::file_of;
+use crate::{data::table::file_of, domain::limits::NEAR_BITS};
 
 use super::image::{Doubt, ImageFacts};
-
-/// Bits of the difference hash that near duplicates may differ in, of 64 [heuristic].
-const NEAR: u32 = 5;
 
 /// Two images that are the same or look the same.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -30,7 +27,7 @@ pub(super) fn pairs(facts: &[ImageFacts]) -> Vec<(usize, usize, bool, u32)> {
     for (i, first) in facts.iter().enumerate() {
         for (j, second) in facts.iter().enumerate().skip(i + 1) {
             let distance = (first.look ^ second.look).count_ones();
-            if distance > NEAR {
+            if distance > NEAR_BITS {
                 continue;
             }
             let exact = first.content == second.content;

@@ -6,7 +6,10 @@ use serde::Serialize;
 
 use crate::{
     data::{DataError, Dataset},
-    domain::Split,
+    domain::{
+        Split,
+        limits::{FEW_IMAGES, LOST, LOW_CEILING},
+    },
 };
 
 use super::{Audit, ClassLoss, Duplicate, SplitReport, duplicates};
@@ -47,17 +50,8 @@ pub struct Finding {
     pub advice: &'static str,
 }
 
-/// Images of a class below which a split's figures for it are chance [heuristic].
-const FEW_IMAGES: usize = 5;
-
 /// Share of random splits that are closer, above which a split counts as unlike.
 pub const UNLIKE: f64 = 0.95;
-
-/// Dice of a perfect model below which a size costs too much [heuristic].
-const LOW_CEILING: f64 = 0.95;
-
-/// Share of lost components above which a size costs too much [heuristic].
-const LOST: f64 = 0.05;
 
 /// All findings, the worst first.
 pub(super) fn of(
@@ -160,7 +154,7 @@ fn of_split(audit: &Audit, report: &SplitReport, found: &mut Vec<Finding>) {
         for class in part.classes.iter().zip(&audit.classes).filter(|(_, all)| all.images > 0).map(|(class, _)| class) {
             let (severity, rule) = match class.images {
                 0 => (Severity::Fail, "class_missing_from_split"),
-                images if images < FEW_IMAGES => (Severity::Warn, "few_images_of_class"),
+                images if images < FEW_IMAGES as usize => (Severity::Warn, "few_images_of_class"),
                 _ => continue,
             };
             let evidence = format!(

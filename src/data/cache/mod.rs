@@ -16,7 +16,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::domain::{DataConfig, Normalize, Split, SplitConfig};
+use crate::domain::{DataConfig, InputMode, Normalize, Split, SplitConfig};
 
 use super::{
     dataset::{Dataset, Known},
@@ -71,12 +71,14 @@ impl Cache {
         Ok(dataset)
     }
 
-    /// [`Prepared::load`] from a mapped file, which is made if it is not there.
+    /// [`Prepared::load`] from a mapped file, which is made if it is not there. Such a file holds arrays of one size:
+    /// images that keep their own are decoded anew.
     ///
     /// # Errors
     /// As [`Prepared::load`].
     pub fn load(&self, dataset: &Dataset, config: &DataConfig, splits: &[Split]) -> Result<Prepared, DataErrors> {
-        let Some(key) = key::of_arrays(dataset, config) else { return Prepared::load(dataset, config, splits) };
+        let key = if config.input_mode == InputMode::Resize { key::of_arrays(dataset, config) } else { None };
+        let Some(key) = key else { return Prepared::load(dataset, config, splits) };
         let path = self.folder.join(format!("arrays-{key}.bin"));
         let mapped = |decoded| {
             Mapped::open(&path, &key).map(|arrays| Prepared::mapped(dataset, config, splits, arrays, decoded))

@@ -8,9 +8,9 @@ use crate::{
     report::{
         aggregate::Sweep,
         evidence::{Evidence, values},
-        statistics,
         words::score,
     },
+    statistics,
 };
 
 /// Share of the past that the moving average keeps, as in nnU-Net.

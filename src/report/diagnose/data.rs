@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Finding, Severity};
 use crate::{
-    domain::Split,
+    domain::{
+        Split,
+        limits::{FEW_IMAGES, NEAR_BITS},
+    },
     report::{aggregate::Sweep, evidence::Evidence, words},
 };
 
 /// Rule 4: images of a split that have the class. [H]
 pub fn class_missing(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
-    const FEW: u32 = 5;
     let mut findings = Vec::new();
     for split in [Split::Train, Split::Val] {
         for class in sweep.foreground() {
@@ -19,7 +21,7 @@ pub fn class_missing(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
             };
             let (severity, threshold) = match point.images {
                 0 => (Severity::Fail, 0),
-                few if few < FEW => (Severity::Warn, FEW),
+                few if few < FEW_IMAGES => (Severity::Warn, FEW_IMAGES),
                 _ => continue,
             };
             let text = match point.images {
@@ -40,7 +42,7 @@ pub fn class_missing(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
 /// Rule 6: a group or the same picture in two splits; pictures that nearly are the same (their difference hashes lie
 /// within five bits of 64).
 pub fn leak(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
-    const BITS: f64 = 5.0;
+    const BITS: f64 = NEAR_BITS as f64;
     let mut groups: BTreeMap<&str, BTreeSet<Split>> = BTreeMap::new();
     for row in evidence.run.split.iter().filter(|row| !row.group.is_empty()) {
         groups.entry(&row.group).or_default().insert(row.split);

@@ -8,15 +8,17 @@ use crate::{
     report::{
         aggregate::Sweep,
         evidence::{self, Evidence},
-        statistics,
         words::{self, score},
     },
+    statistics,
 };
+
+/// Half the width of the macro Dice's interval that enough validation images give [heuristic].
+pub const HALF_WIDTH: f64 = 0.02;
 
 /// Rule 17: half the width of the macro Dice's interval over images. Fewer than ten images warn whatever it is: the
 /// bootstrap of so few makes it too narrow. [H]
 pub fn too_few_validation_images(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
-    const HALF_WIDTH: f64 = 0.02;
     const LEAST: usize = 10;
     let images = evidence.val.len();
     let few = (1..LEAST).contains(&images);

@@ -22,10 +22,11 @@ use super::{
     aggregate::{Run, Sweep},
     evidence::Evidence,
     standings::Standing,
-    statistics::Component,
 };
+use crate::statistics::Component;
 pub use curves::EMA;
 pub use groups::{Group, grouped};
+pub use images::HALF_WIDTH;
 pub use rules::{RULES, Rule};
 pub use settings::{effect_p, variance};
 pub use splits::{Balance, ClassBalance};

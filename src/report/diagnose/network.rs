@@ -2,7 +2,10 @@
 
 use super::{Finding, Severity};
 use crate::{
-    domain::{Norm, Split},
+    domain::{
+        Norm, Split,
+        limits::{LOST, LOW_CEILING},
+    },
     report::{aggregate::Sweep, evidence::Evidence, words::score},
 };
 
@@ -47,13 +50,11 @@ pub fn batch_norm(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
 
 /// Rule 20: what scaling the truth down and up again leaves of a class. [H]
 pub fn resizing_destroys(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
-    const CEILING: f64 = 0.95;
-    const LOST: f64 = 0.05;
     let mut findings = Vec::new();
-    for (class, _, ceiling) in evidence.extra(Split::Val, "resize_ceiling").filter(|(.., value)| *value < CEILING) {
+    for (class, _, ceiling) in evidence.extra(Split::Val, "resize_ceiling").filter(|(.., value)| *value < LOW_CEILING) {
         let text =
             format!("At this input size even a perfect network reaches only Dice {} for {class}.", score(ceiling));
-        findings.push(Finding::new(20, Severity::Warn, text).of(class).against(ceiling, CEILING));
+        findings.push(Finding::new(20, Severity::Warn, text).of(class).against(ceiling, LOW_CEILING));
     }
     for (class, _, lost) in evidence.extra(Split::Val, "resize_lost").filter(|(.., value)| *value > LOST) {
         let text = format!("Scaling to the input size loses {:.0} % of the separate pieces of {class}.", lost * 100.0);

@@ -3,7 +3,8 @@
 use super::{Finding, Severity};
 use crate::{
     domain::{Counts, Split},
-    report::{aggregate::Sweep, evidence::Evidence, statistics, words::score},
+    report::{aggregate::Sweep, evidence::Evidence, words::score},
+    statistics,
 };
 
 /// Rule 1: pooled Dice minus macro Dice of the foreground. [H]

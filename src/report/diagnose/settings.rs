@@ -9,11 +9,11 @@ use crate::{
     domain::{Split, float_text, seed},
     report::{
         aggregate::{Run, Sweep},
-        cells,
+        cells, setting,
         standings::{ALPHA, Standing},
-        statistics::{self, Component, Factor},
         words,
     },
+    statistics::{self, Component, Factor},
 };
 
 /// Every finding about the sweep.
@@ -43,7 +43,7 @@ fn edges(sweep: &Sweep, standings: &[Standing<'_>]) -> Vec<Finding> {
         let text = format!("The best setting has the {side} {axis} of the grid, {value}.");
         let advice = format!(
             "Add to [grid]: {} = [{}]",
-            key(axis),
+            setting::key(axis),
             next.iter().map(|&n| float_text(n)).collect::<Vec<_>>().join(", ")
         );
         Some(Finding::new(16, Severity::Info, text).advise(advice))
@@ -63,11 +63,6 @@ fn beyond(edge: f64, inner: f64) -> Option<Vec<f64>> {
     let mut next: Vec<f64> = next.into_iter().filter(|&value| value > 0.0 && value != edge).collect();
     next.dedup();
     (!next.is_empty()).then_some(next)
-}
-
-/// A dotted key is quoted in TOML's `[grid]`.
-fn key(axis: &str) -> String {
-    if axis.contains('.') { format!("\"{axis}\"") } else { axis.to_owned() }
 }
 
 /// The scored runs and, for each axis that varies among them, its factor.

@@ -8,7 +8,8 @@ use rayon::prelude::*;
 use super::{Finding, Severity};
 use crate::{
     domain::{Counts, SplitStrategy, seed},
-    report::{aggregate::Sweep, evidence::Evidence, standings::split_of, statistics, words},
+    report::{aggregate::Sweep, evidence::Evidence, standings::split_of, words},
+    statistics,
 };
 
 const DRAWS: usize = 1000;
@@ -183,7 +184,7 @@ impl Dealt {
             (pixels, shares)
         };
         let ((val, val_shares), (train, train_shares)) = (part(&order[..val]), part(&order[val..]));
-        let whole = statistics::jensen_shannon(&val, &train).unwrap_or_default();
+        let whole = statistics::jensen_shannon(&[&val, &train]).unwrap_or_default();
         let of_class = |(a, b): (&Vec<f64>, &Vec<f64>)| statistics::kolmogorov_smirnov(a, b).unwrap_or_default();
         let each = val_shares.iter().zip(&train_shares).map(of_class);
         Self { distances: [whole].into_iter().chain(each).collect(), train, val }

@@ -6,9 +6,9 @@ use crate::{
     report::{
         aggregate::Sweep,
         evidence::{Evidence, values},
-        statistics,
         words::{self, score},
     },
+    statistics,
 };
 
 /// Rule 11: what stops the run or picks the epoch is a training figure, or costs macro Dice.

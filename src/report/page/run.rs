@@ -9,9 +9,9 @@ use crate::{
         confusion,
         evidence::Evidence,
         plot::Picture,
-        statistics::Estimate,
         words,
     },
+    statistics::Estimate,
     store::SweepDir,
 };
 

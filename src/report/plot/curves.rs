@@ -17,8 +17,9 @@ use crate::{
     domain::{EpochRow, Split, TimingRow},
     report::{
         aggregate::{Run, Sweep},
-        diagnose, statistics,
+        diagnose,
     },
+    statistics,
 };
 
 const WIDTH: u32 = 960;

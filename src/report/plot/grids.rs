@@ -17,8 +17,8 @@ use crate::{
         aggregate::{Run, Sweep},
         cells, confusion,
         evidence::Evidence,
-        statistics,
     },
+    statistics,
 };
 
 /// A table of shares from 0 to 1 with a ground that darkens with them.

@@ -4,12 +4,15 @@ use super::{
     rows::{Row, Rows},
     style,
 };
-use crate::report::{
-    Analysis,
-    aggregate::Sweep,
-    diagnose::Balance,
-    evidence::{self, Evidence},
-    statistics, words,
+use crate::{
+    report::{
+        Analysis,
+        aggregate::Sweep,
+        diagnose::Balance,
+        evidence::{self, Evidence},
+        words,
+    },
+    statistics,
 };
 
 /// Each validation image's macro Dice, in the runs of the best setting.

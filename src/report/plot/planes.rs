@@ -16,9 +16,9 @@ use crate::{
         Analysis,
         aggregate::Sweep,
         cells::{self, setting_axes, varies},
-        statistics::quantile,
         words,
     },
+    statistics::quantile,
 };
 
 /// Pooled against macro score: every run a point.

@@ -6,11 +6,14 @@ use super::{
     rows::{Row, Rows},
     style::{self, INK},
 };
-use crate::report::{
-    Analysis,
-    aggregate::{Run, Sweep},
-    cells::{cells, levels, setting_axes, varies},
-    standings, statistics, words,
+use crate::{
+    report::{
+        Analysis,
+        aggregate::{Run, Sweep},
+        cells::{cells, levels, setting_axes, varies},
+        standings, words,
+    },
+    statistics,
 };
 
 /// The axis that gives runs their colour, with its levels: the first setting that varies.

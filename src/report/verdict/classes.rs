@@ -4,9 +4,9 @@ use crate::{
     domain::Split,
     report::{
         aggregate::{Run, Sweep},
-        statistics::mean,
         words,
     },
+    statistics::mean,
 };
 
 /// A gap between the pooled and the macro score above which the pooled one misleads; rule 1's.

@@ -11,9 +11,9 @@ use crate::{
         diagnose::Balance,
         evidence::values,
         standings::split_of,
-        statistics::{deviation, mean, median, robust_sigma},
         words,
     },
+    statistics::{deviation, mean, median, robust_sigma},
 };
 
 /// How much the validation score moves from epoch to epoch, where rule 7 finds that too much in a quarter of the runs.

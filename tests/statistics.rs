@@ -1,4 +1,4 @@
-//! The report's statistics against SciPy, NumPy and statsmodels on random tables with ties and missing cells.
+//! The statistics against SciPy, NumPy and statsmodels on random tables with ties and missing cells.
 #![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
 
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 use sweepscope::{
     domain::seed,
-    report::statistics::{self, Factor},
+    statistics::{self, Factor},
 };
 
 /// The tables kept in the repository.
@@ -60,7 +60,7 @@ fn describe(case: &Value) {
     for (found, expected) in statistics::ema(&x, 0.9).into_iter().zip(case["ema"].as_array().unwrap()) {
         near(Some(found), expected, "ema");
     }
-    let divergence = statistics::jensen_shannon(&numbers(&case["p"]), &numbers(&case["q"]));
+    let divergence = statistics::jensen_shannon(&[numbers(&case["p"]), numbers(&case["q"])]);
     near(divergence, &case["jensen_shannon"], "Jensen-Shannon");
     near(statistics::kolmogorov_smirnov(&x, &y), &case["kolmogorov_smirnov"], "Kolmogorov-Smirnov");
 }

@@ -21,22 +21,38 @@ pub struct Paired {
     pub p: f64,
 }
 
+/// The standard error of the mean over `count` splits whose differences have the standard deviation `spread`: the
+/// training sets overlap, so that more splits do not make it as small as they would.
+fn corrected_error(spread: f64, count: usize, val_share: f64) -> f64 {
+    (1.0 / count as f64 + val_share).sqrt() * spread
+}
+
+/// `None` for fewer than two splits.
+fn student(count: usize) -> Option<StudentsT> {
+    StudentsT::new(0.0, 1.0, count as f64 - 1.0).ok()
+}
+
+/// The interval of [`nadeau_bengio`]'s mean difference at `level` (0 to 1). Differences that are all the same have one
+/// without width; what to make of that is for the caller to say. `None` for fewer than two splits.
+pub fn corrected_interval(differences: &[f64], val_share: f64, level: f64) -> Option<Interval> {
+    let (difference, spread) = (describe::mean(differences)?, describe::deviation(differences)?);
+    let count = differences.len();
+    let reach = student(count)?.inverse_cdf(0.5 + level / 2.0) * corrected_error(spread, count, val_share);
+    Some(Interval { low: difference - reach, high: difference + reach })
+}
+
 /// t = d̄ / √((1/J + n_val/n_train) · s²) over one difference a split, with J − 1 degrees of freedom.
 /// `val_share` is n_val / n_train. `None` for fewer than two splits, and for differences that are all the same but
 /// not zero, whose spread is unknown.
 pub fn nadeau_bengio(differences: &[f64], val_share: f64) -> Option<Paired> {
     let (difference, spread) = (describe::mean(differences)?, describe::deviation(differences)?);
-    let count = differences.len() as f64;
     if spread == 0.0 {
         let interval = Interval { low: 0.0, high: 0.0 };
         return (difference == 0.0).then_some(Paired { difference, interval, t: 0.0, p: 1.0 });
     }
-    let error = (1.0 / count + val_share).sqrt() * spread;
-    let t = difference / error;
-    let distribution = StudentsT::new(0.0, 1.0, count - 1.0).ok()?;
-    let reach = distribution.inverse_cdf(0.5 + LEVEL / 2.0) * error;
-    let interval = Interval { low: difference - reach, high: difference + reach };
-    Some(Paired { difference, interval, t, p: (2.0 * distribution.cdf(-t.abs())).min(1.0) })
+    let t = difference / corrected_error(spread, differences.len(), val_share);
+    let interval = corrected_interval(differences, val_share, LEVEL)?;
+    Some(Paired { difference, interval, t, p: (2.0 * student(differences.len())?.cdf(-t.abs())).min(1.0) })
 }
 
 /// Splits after which the same mean difference and spread would be told apart; `None` if no number would do,
@@ -44,8 +60,8 @@ pub fn nadeau_bengio(differences: &[f64], val_share: f64) -> Option<Paired> {
 pub fn splits_needed(differences: &[f64], val_share: f64) -> Option<usize> {
     let (difference, spread) = (describe::mean(differences)?, describe::deviation(differences)?);
     (differences.len()..=1000).find(|&count| {
-        StudentsT::new(0.0, 1.0, count as f64 - 1.0).is_ok_and(|distribution| {
-            let error = (1.0 / count as f64 + val_share).sqrt() * spread;
+        student(count).is_some_and(|distribution| {
+            let error = corrected_error(spread, count, val_share);
             difference.abs() > distribution.inverse_cdf(0.5 + LEVEL / 2.0) * error
         })
     })
@@ -116,6 +132,8 @@ mod tests {
         assert_eq!(nadeau_bengio(&[0.0, 0.0, 0.0], 0.3).map(|test| test.p), Some(1.0));
         assert_eq!(nadeau_bengio(&[0.1, 0.1], 0.3), None);
         assert_eq!(nadeau_bengio(&[0.1], 0.3), None);
+        assert_eq!(corrected_interval(&[0.5; 3], 0.3, 0.9), Some(Interval { low: 0.5, high: 0.5 }));
+        assert_eq!(corrected_interval(&[0.1], 0.3, 0.9), None);
     }
 
     #[test]
