@@ -17,8 +17,8 @@ use super::{
     pairing,
 };
 
-/// SHA-256 in hex over the names (relative to their folders) and contents of all images, masks, the groups file and
-/// the split file. Nothing is decoded.
+/// SHA-256 in hex over the names (relative to their folders) and contents of all images and masks, over the groups file
+/// and the pairs file with the columns that are read of them, and over the split file. Nothing is decoded.
 ///
 /// # Errors
 /// Images without masks, masks without images, files that cannot be read: all of them.
