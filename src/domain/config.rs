@@ -218,7 +218,7 @@ pub struct TrainConfig {
     pub accumulate: usize,
     /// The update rule.
     pub optimizer: Optimizer,
-    /// Weight decay (AdamW: decoupled; SGD: L2).
+    /// Pull of the weights towards 0 (Adam and SGD: L2, added to the gradient; AdamW: decoupled).
     pub weight_decay: f64,
     /// SGD's momentum.
     pub momentum: f64,

@@ -17,8 +17,8 @@ pub struct ScheduleConfig {
     pub threads: AutoOr,
     /// Starts again after a failure that may not come back; a new recorded epoch sets the count back.
     pub retries: usize,
-    /// Seconds without a word after which a run counts as hung, until its first epoch is measured. From then on its
-    /// own epochs are the measure. 0: never.
+    /// Seconds without a word after which a run counts as hung, until its first epoch is measured; 0: no limit. From
+    /// then on its own epochs are the measure.
     pub stall_timeout: f64,
     /// Seconds a run gets to save itself after it is asked to end.
     pub grace: f64,

@@ -1,7 +1,24 @@
 //! Keeps every device busy and loses nothing: a pure core that decides, a driver that acts on processes.
 //!
-//! The core ([`core`](self), `event`, `pool`, `retry`, `sentinel`) knows no clock, process or disk. The driver tells
-//! it what happened and carries out what it answers; each worker is attended by a task of its own.
+//! The pure modules know no clock, process or disk. The driver tells the core what happened and carries out what it
+//! answers; each worker is attended by a task of its own.
+//!
+//! | module | does |
+//! | --- | --- |
+//! | `core` | what to do, given what happened: pure |
+//! | `event` | what the core is told and what it asks for: pure |
+//! | `pool`, `packing` | which slot is whose, which runs fit together on a device: pure |
+//! | `halving` | which settings are hopeless: pure |
+//! | `retry`, `sentinel` | which failure is tried again, when every run fails alike: pure |
+//! | `job` | what the scheduler is given and what it gives back: plain data |
+//! | `driver` | carries out what the core decides |
+//! | `worker`, `process`, `lines` | a worker from its start to its end, and what it says |
+//! | `recorder`, `told_images`, `stopwatch` | the tables of a run whose trainer is an outside program |
+//! | `record` | what state.json says of a worker that cannot write it itself |
+//! | `rungs` | the rungs of a halving on disk |
+//! | `evidence`, `memory` | why a worker ended, what is free on each device |
+//! | `clock`, `signals` | the time that a sweep has really had, what the user asks for |
+//! | `leftovers` | ends what a killed scheduler left behind |
 
 mod clock;
 mod core;
