@@ -106,7 +106,7 @@ fn classes_that_are_not_kept_become_background() {
     let dataset = Dataset::open(&config).unwrap();
     assert_eq!(
         (dataset.classes().names.clone(), dataset.classes().background),
-        (vec!["c".into(), "d".into()], Some(1))
+        (vec!["c".into(), "background".into()], Some(1))
     );
     assert_eq!(dataset.classes().foreground(), [0]);
     assert_eq!(dataset.totals(), [4, 12]);

@@ -10,6 +10,7 @@ use crate::{
     data::{self, Cache, Dataset, synth},
     domain::{RunConfig, Split, SplitConfig},
     grid::{self, Cell},
+    model::Freeze,
     plan::Plan,
     spec::SweepSpec,
     store::SweepDir,
@@ -110,6 +111,9 @@ pub fn check_data<'a>(plan: &'a Plan, cache: Option<&Cache>) -> Result<Option<Ch
     let Some(first) = plan.pending().next() else { return Ok(None) };
     let data = &first.config.data;
     let dataset = cache.map_or_else(|| Dataset::open(data), |cache| cache.open(data))?;
+    for entry in plan.pending() {
+        Freeze::new(&entry.config.model).map_err(Refusal::wrong)?;
+    }
     let mut sizes = Vec::new();
     for (split, largest) in splits(plan) {
         let dealt = data::assign(&dataset, split)?;

@@ -18,7 +18,7 @@ use crate::plan::{Action, Plan};
 
 /// Arguments of `plan`.
 #[derive(Args)]
-#[command(after_help = "Example: sweepscope plan sweeps/demo.toml grid.learning_rate=1e-3,1e-4 ~grid.batch_size")]
+#[command(after_help = "Example: sweepscope plan my.toml grid.learning_rate=1e-3,1e-4 ~grid.batch_size")]
 pub struct Arguments {
     /// The sweep file
     pub sweep: PathBuf,
@@ -102,7 +102,9 @@ pub fn summary(plan: &Plan) -> String {
     let leftovers = plan.leftovers();
     if leftovers > 0 {
         let runs = console::count(leftovers, "run");
-        text += &format!("; {runs} of earlier sweep files stay in {}", plan.sweep.runs().display());
+        let stay = if leftovers == 1 { "stays" } else { "stay" };
+        let of = if plan.had_other_data() { "made from other images or masks" } else { "of earlier sweep files" };
+        text += &format!("; {runs} {of} {stay} in {}", plan.sweep.runs().display());
     }
     text
 }

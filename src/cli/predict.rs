@@ -50,6 +50,9 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
         return Err(Refusal::wrong(format!("there is no {}", missing.join(", no "))));
     }
     let (inputs, unread) = predict::inputs(&arguments.images).map_err(Refusal::wrong)?;
+    if inputs.is_empty() && unread.is_empty() {
+        return Err(Refusal::wrong("no image is in what was named"));
+    }
     let segmenter = Segmenter::open(&RunDir::new(&arguments.run), &arguments.out, arguments.probabilities)
         .map_err(|failure| Refusal::wrong(format!("{}: {}", arguments.run.display(), failure.message)))?;
     if !arguments.overwrite {
@@ -60,7 +63,8 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     if !areas.is_empty() {
         store::write_rows(&arguments.out.join("predictions.csv"), &areas)?;
     }
-    tell(arguments, &areas, &problems);
+    tell_of_sizes(&segmenter, &areas);
+    tell(arguments, &areas, &problems, inputs.len() + unread.len());
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) })
 }
 
@@ -86,6 +90,8 @@ fn all(segmenter: &Segmenter, inputs: &[Input], problems: &mut Vec<String>) -> V
         bar.set_message(input.stem.clone());
         match segmenter.segment(input) {
             Ok(found) => areas.extend(found),
+            // What is wrong with the output folder is wrong for every image.
+            Err(problem) if problems.iter().any(|known| *known == problem) => {}
             Err(problem) => problems.push(problem),
         }
         bar.inc(1);
@@ -94,7 +100,25 @@ fn all(segmenter: &Segmenter, inputs: &[Input], problems: &mut Vec<String>) -> V
     areas
 }
 
-fn tell(arguments: &Arguments, areas: &[Area], problems: &[String]) {
+/// Images much larger or smaller than those of the run show their structures at another scale than it has learned.
+fn tell_of_sizes(segmenter: &Segmenter, areas: &[Area]) {
+    let times = |of_image: &[Area]| segmenter.times_as_large(of_image.iter().map(|area| area.pixels).sum());
+    let images = areas.chunk_by(|a, b| a.mask == b.mask);
+    let odd: Vec<(&str, f64)> = images
+        .map(|of_image| (of_image[0].mask.as_str(), times(of_image)))
+        .filter(|(_, times)| !(0.5..=2.0).contains(times))
+        .collect();
+    let Some((first, times)) = odd.first() else { return };
+    let count = console::count(odd.len(), "image");
+    console::note(&format!(
+        "warning: {count} of another scale: {first} is {times:.1} times as high and wide as the images of the run, and \
+         is shown to the network at the same size; cut such images into pieces of that size, or train with \
+         data.input_mode = \"crop\""
+    ));
+}
+
+/// `named`: the images that were named, read or not.
+fn tell(arguments: &Arguments, areas: &[Area], problems: &[String], named: usize) {
     let mut masks: Vec<&str> = areas.iter().map(|area| area.mask.as_str()).collect();
     masks.dedup();
     problems.iter().for_each(|problem| console::note(&format!("not predicted: {problem}")));
@@ -103,7 +127,8 @@ fn tell(arguments: &Arguments, areas: &[Area], problems: &[String]) {
         console::answer(&format!("{answer:#}\n"));
     } else {
         let count = console::count(masks.len(), "mask");
-        let not = if problems.is_empty() { String::new() } else { format!("; {} not predicted", problems.len()) };
+        let missing = named.saturating_sub(masks.len());
+        let not = if missing == 0 { String::new() } else { format!("; {missing} not predicted") };
         console::answer(&format!("{count} in {}{not}\n", arguments.out.display()));
     }
 }

@@ -14,10 +14,11 @@ use super::{
     time_left::{Pace, together},
 };
 use crate::{
-    domain::Split,
+    domain::{Metric, Split, count},
     plan::{Action, Plan, PlanEntry},
     protocol::Message,
     scheduler::{Observer, Outcome, Progress as Event},
+    store::SweepDir,
 };
 
 /// Watches a sweep and draws it.
@@ -31,6 +32,7 @@ pub struct Progress {
     done: usize,
     failed: usize,
     drawn: bool,
+    folder: SweepDir,
 }
 
 struct Running {
@@ -43,6 +45,8 @@ struct Running {
 /// A run that is not over.
 struct Left {
     setting: String,
+    /// The figure that ranks it.
+    monitor: Metric,
     epochs: u64,
     epoch: u64,
 }
@@ -55,6 +59,7 @@ impl Progress {
         let bars = MultiProgress::with_draw_target(target);
         let left = |entry: &PlanEntry| Left {
             setting: entry.planned.setting.clone(),
+            monitor: entry.config.monitor,
             epochs: entry.config.train.epochs as u64,
             epoch: entry.state.checkpoint as u64,
         };
@@ -64,7 +69,17 @@ impl Progress {
         sweep.set_position(left.values().map(|left| left.epoch).sum());
         sweep.enable_steady_tick(Duration::from_secs(1));
         let (pace, running) = (Pace::default(), HashMap::new());
-        Self { bars, sweep, running, left, pace, done: plan.count(Action::Skip), failed: 0, drawn }
+        Self {
+            bars,
+            sweep,
+            running,
+            left,
+            pace,
+            done: plan.count(Action::Skip),
+            failed: 0,
+            drawn,
+            folder: plan.sweep.clone(),
+        }
     }
 
     /// "about 2 h 5 min left: 3 done, 1 failed, 2 running, 6 waiting".
@@ -134,6 +149,15 @@ impl Progress {
         running.bar.set_message(figure("loss", running.loss) + &figure("val Dice", running.dice) + run);
     }
 
+    /// ", best val_dice_macro 0.712 at epoch 14".
+    fn best(&self, run: &str) -> String {
+        let (Some(left), Ok(state)) = (self.left.get(run), self.folder.run(run).read_state()) else {
+            return String::new();
+        };
+        let best = |score: f64| format!(", best {} {score:.3} at epoch {}", left.monitor, state.best_epoch);
+        state.best_score.map_or_else(String::new, best)
+    }
+
     fn take_away(&mut self, run: &str) {
         if let Some(running) = self.running.remove(run) {
             running.bar.finish_and_clear();
@@ -144,6 +168,7 @@ impl Progress {
         if let Outcome::EndedEarly(evidence) = outcome {
             self.line(&format!("hopeless  {run}: {evidence}"));
         }
+        let best = self.best(run);
         if let Some(left) = self.left.remove(run) {
             match outcome {
                 // A run that stops early leaves epochs that will never be trained.
@@ -156,9 +181,10 @@ impl Progress {
         if let Some(running) = self.running.remove(run) {
             let position = running.bar.position();
             running.bar.finish_and_clear();
-            let dice = running.dice.map_or_else(String::new, |dice| format!(", val Dice {dice:.3}"));
             match outcome {
-                Outcome::Completed => self.line(&format!("completed {run} ({position} epochs{dice})")),
+                Outcome::Completed => {
+                    self.line(&format!("completed {run} ({}{})", count(position as usize, "epoch"), best))
+                }
                 Outcome::Stopped => self.line(&format!("stopped   {run} after epoch {position}")),
                 Outcome::Failed(failure) => self.line(&format!("failed    {run}: {failure}")),
                 Outcome::EndedEarly(_) => {}

@@ -1,4 +1,4 @@
-//! `retry`: queues failed runs again, and those that were ended early.
+//! `retry`: queues failed runs again, those that were ended early, and those whose weights are gone.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{RunState, StateRecord},
-    store::{Entry, Journal, SweepLock},
+    store::{CheckpointSet, Entry, Journal, SweepDir, SweepLock},
 };
 
 /// Arguments of `retry`.
@@ -28,7 +28,7 @@ pub struct Arguments {
 /// Sets runs back to new. What they recorded stays; they go on from their last checkpoint.
 pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     let (sweep, runs) = sweep::open(&arguments.results)?;
-    let chosen = choose(&runs, &arguments.runs)?;
+    let chosen = choose(&sweep, &runs, &arguments.runs)?;
     if chosen.is_empty() {
         console::answer("nothing to retry: no run failed\n");
         return Ok(ExitCode::SUCCESS);
@@ -48,16 +48,22 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
 }
 
 /// Every wrong name is reported at once.
-fn choose<'a>(runs: &'a [Standing], names: &[String]) -> Result<Vec<&'a Standing>, Refusal> {
+fn choose<'a>(sweep: &SweepDir, runs: &'a [Standing], names: &[String]) -> Result<Vec<&'a Standing>, Refusal> {
     let has_failed = |run: &&Standing| run.state.state == RunState::Failed;
     if names.is_empty() {
         return Ok(runs.iter().filter(has_failed).collect());
     }
-    let is_over = |run: &&Standing| matches!(run.state.state, RunState::Failed | RunState::EndedEarly);
+    // A completed run without its weights can be neither used nor tested.
+    let has_lost_weights = |run: &Standing| {
+        let epoch = run.state.best_epoch.max(run.state.checkpoint);
+        run.state.state == RunState::Completed && CheckpointSet::of_epoch(&sweep.run(&run.planned.run), epoch).is_none()
+    };
+    let is_over =
+        |run: &Standing| matches!(run.state.state, RunState::Failed | RunState::EndedEarly) || has_lost_weights(run);
     let (mut chosen, mut problems) = (Vec::new(), Vec::new());
     for name in names {
         match sweep::find(runs, name) {
-            Ok(run) if is_over(&run) => chosen.push(run),
+            Ok(run) if is_over(run) => chosen.push(run),
             Ok(run) => problems.push(format!("error: {} is {}, not failed", run.planned.run, run.state.state.name())),
             Err(refusal) => problems.push(refusal.text),
         }

@@ -133,10 +133,16 @@ pub fn run(loaded: &Loaded, flags: &Schedule, executor: Executor) -> Result<Exit
     Ok(ExitCode::from(summary.exit_code()))
 }
 
-/// Everything is done (or failed for good): say so, and where the report is.
+/// Everything is done (or failed for good): say so, and where the report is. What is shown are these runs, even where
+/// others ran last.
 fn nothing_to_do(plan: &Plan) -> Result<ExitCode, Refusal> {
     let root = plan.sweep.root().display();
-    if report_is_stale(plan) {
+    let is_recorded = plan.is_recorded();
+    if !is_recorded {
+        let _lock = store::SweepLock::acquire(&plan.sweep)?;
+        plan.write()?;
+    }
+    if !is_recorded || report_is_stale(plan) {
         let runs: Vec<String> = plan.entries.iter().map(|entry| entry.planned.run.clone()).collect();
         report::build(&plan.sweep, &runs)?;
     }

@@ -29,7 +29,8 @@ pub fn open(folder: &Path) -> Result<(SweepDir, Vec<Standing>), Refusal> {
 
 /// The runs of a sweep that was run, in their order.
 pub fn plan(sweep: &SweepDir) -> Result<Vec<PlannedRun>, Refusal> {
-    PlannedRun::read_all(sweep)?.ok_or_else(|| {
+    let known = if sweep.root().is_dir() { PlannedRun::read_all(sweep)? } else { None };
+    known.ok_or_else(|| {
         let folder = sweep.root().display();
         Refusal::wrong(format!("{folder} holds no sweep; give a folder such as results/demo"))
     })

@@ -12,7 +12,7 @@ use std::{
 
 use clap::Args;
 
-use super::exit::Refusal;
+use super::{console, exit::Refusal};
 use crate::{
     protocol::{EXIT_FAILED, EXIT_STOPPED, Message},
     scheduler,
@@ -50,6 +50,7 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     let mut say = |message: &Message| {
         // A scheduler that is gone cannot be told; the run's files hold all that matters.
         let _ = out.write_all(message.line().as_bytes()).and_then(|()| out.flush());
+        log(message);
     };
     let code = match worker::run(&run, device, arguments.threads, &stop, &mut say) {
         Ok(Outcome::Completed) => 0,
@@ -60,6 +61,15 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
         }
     };
     Ok(ExitCode::from(code))
+}
+
+/// What stands in worker.log, which takes this process's stderr: a line a split of each epoch.
+fn log(message: &Message) {
+    if let Message::Epoch { epoch, split, loss, dice_macro, .. } = message {
+        let figure = |value: &Option<f64>| value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
+        let (loss, dice) = (figure(loss), figure(dice_macro));
+        console::note(&format!("epoch {epoch} {split}: loss {loss}, dice_macro {dice}"));
+    }
 }
 
 /// A flag that SIGTERM and SIGINT raise.

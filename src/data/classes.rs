@@ -2,15 +2,12 @@
 
 use std::path::Path;
 
-use crate::domain::DataConfig;
+use crate::domain::{DataConfig, REST};
 
 use super::{
     error::{Cause, DataError, DataErrors},
     mask::{Coding, IGNORED},
 };
-
-/// Name that stands for everything that is not kept, when no background class is declared.
-const REST: &str = "background";
 
 /// The classes the network tells apart, in the order of their index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +19,8 @@ pub struct ClassList {
 }
 
 impl ClassList {
-    /// Reads `data.classes`, `data.background` and `data.keep`: classes that are not kept become background,
-    /// which is put first if none is declared.
+    /// Reads `data.classes`, `data.background` and `data.keep`: classes that are not kept become
+    /// [`REST`], with the background, and first if none is declared.
     ///
     /// # Errors
     /// If a name is given twice, or `background` or `keep` name a class that is not there.
@@ -59,18 +56,19 @@ fn read(config: &DataConfig) -> Result<(ClassList, Vec<u8>), DataErrors> {
         return fail(format!("{unknown:?} is not among {}", declared.join(", ")));
     }
     let background = config.background.as_deref();
-    let kept = |name: &str| config.keep.is_empty() || Some(name) == background || config.keep.iter().any(|k| k == name);
-    let mut names: Vec<String> = declared.iter().filter(|name| kept(name)).map(|&name| name.to_owned()).collect();
-    let rest = match background {
-        None if names.len() < declared.len() => {
-            if names.iter().any(|name| name == REST) {
-                return fail(format!("{REST:?} is kept but not declared as data.background, which the others become"));
-            }
-            names.insert(0, REST.to_owned());
-            Some(REST)
+    let mut names: Vec<String> =
+        declared.iter().filter(|name| config.keeps(name)).map(|&name| name.to_owned()).collect();
+    if names.len() < declared.len() {
+        // With the others in it, it is more than its own name says.
+        match names.iter().position(|name| Some(name.as_str()) == background) {
+            Some(place) => names[place] = REST.to_owned(),
+            None => names.insert(0, REST.to_owned()),
         }
-        declared => declared,
-    };
+        if names.iter().filter(|name| *name == REST).count() > 1 {
+            return fail(format!("{REST:?} is kept but not declared as data.background, which the others become"));
+        }
+    }
+    let rest = config.background_name();
     if names.len() > usize::from(IGNORED) {
         return fail(format!("{} classes are declared, more than 255", names.len()));
     }

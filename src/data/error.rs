@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    mem::{Discriminant, discriminant},
     path::{Path, PathBuf},
 };
 
@@ -11,12 +12,29 @@ use crate::domain::{Failure, FailureKind};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct DataErrors(pub Vec<DataError>);
 
+/// Problems of one kind that are told in full; of more only the files are named.
+const IN_FULL: usize = 8;
+
 impl fmt::Display for DataErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, error) in self.0.iter().enumerate() {
-            write!(f, "{}{error}", if i == 0 { "" } else { "\n" })?;
+        let mut kinds: Vec<(Discriminant<Cause>, Vec<&DataError>)> = Vec::new();
+        for error in &self.0 {
+            let kind = discriminant(&error.cause);
+            match kinds.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, errors)) => errors.push(error),
+                None => kinds.push((kind, vec![error])),
+            }
         }
-        Ok(())
+        let mut lines = Vec::new();
+        for (_, errors) in kinds {
+            let (told, named) = errors.split_at(errors.len().min(IN_FULL));
+            lines.extend(told.iter().map(ToString::to_string));
+            if !named.is_empty() {
+                let files: Vec<_> = named.iter().map(|error| error.file.to_string_lossy()).collect();
+                lines.push(format!("and {} more like these: {}", named.len(), files.join(", ")));
+            }
+        }
+        f.write_str(&lines.join("\n"))
     }
 }
 
@@ -144,7 +162,7 @@ causes! {
     /// A mask of another size than its image.
     Size(usize, usize, usize, usize): "is {0} x {1} pixels, but its image is {2} x {3}" => "export the mask at the image's size",
     /// Mask values that stand for no class.
-    Values(String): "holds values that stand for no class: {0}" => "give each class its value, as { name = \"…\", value = 255 }, or set data.ignore_index",
+    Values(String): "holds values that stand for no class: {0}" => "declare every class, with its value where that is not its place in the list ({ name = \"…\", value = 255 }), or set data.ignore_index",
     /// Mask colours that stand for no class.
     Colors(String): "holds colours that stand for no class: {0}" => "give the class its colour, as { name = \"…\", color = \"#rrggbb\" }, or raise data.color_tolerance",
     /// A coloured mask, but classes without colours.

@@ -31,7 +31,10 @@ impl Freeze {
         let frozen = rule.frozen(&names).iter().filter(|frozen| **frozen).count();
         if frozen == 0 || frozen == names.len() {
             let extent = if frozen == 0 { "no layer" } else { "every layer" };
-            return Err(format!("model.freeze `{text}` freezes {extent}; the layers are {}", names.join(", ")));
+            return Err(format!(
+                "model.freeze `{text}` freezes {extent}; the layers are {} (* stands for any characters: encoder.*)",
+                names.join(", ")
+            ));
         }
         Ok(rule)
     }

@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::{Input, encode};
 use crate::{
     data::{self, ClassList},
-    domain::{Failure, FailureKind, Normalize, Scale},
+    domain::{ClassRow, Failure, FailureKind, InputMode, Normalize, Scale, Split, SplitRow},
     metrics::labels_of,
-    store::{RunDir, RunFile, StoreError, create_dir, write_derived},
+    store::{RunDir, RunFile, StoreError, create_dir, read_rows, write_derived},
     train::{Predictor, storage},
 };
 
@@ -19,6 +19,8 @@ pub struct Segmenter {
     classes: ClassList,
     /// The scale of the training images where `data.normalize` is `dataset`.
     scale: Option<Scale>,
+    /// Pixels of a training image, where its run recorded them.
+    native: Option<f64>,
     out: PathBuf,
     with_probabilities: bool,
 }
@@ -51,7 +53,15 @@ impl Segmenter {
             let message = "its run.toml does not say how the training images were scaled; train it anew";
             return Err(Failure::new(FailureKind::BadData, message));
         }
-        Ok(Self { predictor, classes, scale, out: out.to_owned(), with_probabilities })
+        let native = native_pixels(run);
+        Ok(Self { predictor, classes, scale, native, out: out.to_owned(), with_probabilities })
+    }
+
+    /// How many times as high and wide an image of so many pixels is as the images of the run; 1 where that does not
+    /// matter, as a window slides over it, or is not known.
+    pub fn times_as_large(&self, pixels: usize) -> f64 {
+        let is_shrunk = self.predictor.config().data.input_mode == InputMode::Resize;
+        self.native.filter(|_| is_shrunk).map_or(1.0, |native| (pixels as f64 / native).sqrt())
     }
 
     /// The files that the results of `input` go to: mask, overlay, and probabilities where they are asked for.
@@ -96,6 +106,17 @@ impl Segmenter {
         };
         self.classes.names.iter().enumerate().map(area).collect()
     }
+}
+
+/// Pixels of a validation image at its own size, on average: all that its masks label.
+fn native_pixels(run: &RunDir) -> Option<f64> {
+    let classes: Vec<ClassRow> = read_rows(&run.classes_csv()).ok()?;
+    let split: Vec<SplitRow> = read_rows(&run.split_csv()).ok()?;
+    let last = classes.iter().map(|row| row.epoch).max()?;
+    let of_val = classes.iter().filter(|row| row.epoch == last && row.split == Split::Val);
+    let pixels: u64 = of_val.map(|row| row.tp + row.fn_).sum();
+    let images = split.iter().filter(|row| row.split == Split::Val).count();
+    (pixels > 0 && images > 0).then(|| pixels as f64 / images as f64)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {

@@ -85,10 +85,7 @@ pub(super) fn describe(data: &mut Sweep) {
     if let Some(file) = data.runs.iter().find_map(|run| run.file.as_ref()) {
         let settings = &file.config.data;
         data.monitor = file.config.monitor;
-        data.background = settings.background.clone();
-        if data.background.is_none() && !settings.keep.is_empty() {
-            data.background = Some("background".into());
-        }
+        data.background = settings.background_name().map(str::to_owned);
     }
 }
 

@@ -191,8 +191,8 @@ impl Recorder {
         figures: &Figures,
         classes: &[ClassRow],
     ) -> EpochRow {
-        let background = self.config.data.background.as_ref();
-        let foreground = || classes.iter().filter(|row| Some(&row.class) != background);
+        let background = self.config.data.background_name();
+        let foreground = || classes.iter().filter(|row| Some(row.class.as_str()) != background);
         EpochRow {
             epoch,
             split,

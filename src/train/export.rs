@@ -18,10 +18,6 @@ use crate::{
 /// If the run has no checkpoint or it cannot be read.
 pub fn export(run: &RunDir) -> Result<Vec<u8>, Failure> {
     let file = RunFile::read(run).map_err(storage)?;
-    if file.config.trainer.is_some() {
-        let message = "the run was trained by an outside program, which keeps its weights in a form of its own";
-        return Err(Failure::new(FailureKind::BadConfig, message));
-    }
     let set = chosen(run, &file.config, &run.read_state().map_err(storage)?)?;
     let arrays = checkpoint::read_arrays(&set)?;
     let data = &file.config.data;

@@ -87,6 +87,10 @@ impl Predictor {
 
 /// The set that predictions use: the best epoch's, or the last where the settings say that it is not restored.
 pub(super) fn chosen(run: &RunDir, config: &RunConfig, state: &StateRecord) -> Result<CheckpointSet, Failure> {
+    if config.trainer.is_some() {
+        let message = "the run was trained by an outside program, which keeps its weights in a form of its own";
+        return Err(Failure::new(FailureKind::BadConfig, message));
+    }
     let restore_best = config.train.early_stopping.as_ref().is_none_or(|rule| rule.restore_best);
     set_of(run, if restore_best && state.best_epoch > 0 { state.best_epoch } else { state.checkpoint })
 }
@@ -96,7 +100,8 @@ pub(super) fn set_of(run: &RunDir, epoch: usize) -> Result<CheckpointSet, Failur
     let message = if epoch == 0 {
         "the run has no checkpoint yet".to_owned()
     } else {
-        format!("the checkpoint of epoch {epoch} is missing or damaged; run the sweep again")
+        let again = format!("sweepscope retry RESULTS {}", run.name());
+        format!("the checkpoint of epoch {epoch} is missing or damaged; `{again}` and `run` make it again")
     };
     CheckpointSet::of_epoch(run, epoch).ok_or_else(|| Failure::new(FailureKind::CorruptCheckpoint, message))
 }

@@ -88,7 +88,8 @@ impl Outside {
 
     /// Every process whose environment names a run of this sweep, once those that are ending had a moment.
     pub fn processes_left(&self) -> Vec<u32> {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        // One that waits for the disk ends only when that has answered.
+        let deadline = Instant::now() + Duration::from_secs(30);
         while !self.workers().is_empty() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
         }

@@ -17,7 +17,7 @@ pub struct DataConfig {
     /// The class that is left out of foreground means.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub background: Option<String>,
-    /// Train on these classes alone; the others become background. Empty: all.
+    /// Train on these classes alone; the others and the background become [`REST`]. Empty: all.
     pub keep: Vec<String>,
     /// Height and width in pixels of what the network sees.
     pub input_size: InputSize,
@@ -204,7 +204,7 @@ pub struct SplitConfig {
 impl Default for SplitConfig {
     fn default() -> Self {
         Self {
-            fractions: Fractions { train: 0.6, val: 0.2, test: 0.2 },
+            fractions: Fractions::default(),
             strategy: SplitStrategy::Stratified,
             seed: 0,
             file: None,
@@ -215,17 +215,39 @@ impl Default for SplitConfig {
     }
 }
 
+/// What all classes are called together that `data.keep` does not name, and the background with them.
+pub const REST: &str = "background";
+
+impl DataConfig {
+    /// Whether a declared class is trained under its own name.
+    pub fn keeps(&self, class: &str) -> bool {
+        self.keep.is_empty() || self.background.as_deref() == Some(class) || self.keep.iter().any(|kept| kept == class)
+    }
+
+    /// The name of what foreground means leave out.
+    pub fn background_name(&self) -> Option<&str> {
+        let is_reduced = self.classes.iter().any(|class| !self.keeps(&class.name));
+        if is_reduced { Some(REST) } else { self.background.as_deref() }
+    }
+}
+
 /// Shares of the images.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Fractions {
     /// Share that trains.
     pub train: f64,
     /// Share that selects.
     pub val: f64,
-    /// Share that is looked at once, at the end.
+    /// Share that is looked at once, at the end; none where the others are given and it is not.
     #[serde(default)]
     pub test: f64,
+}
+
+impl Default for Fractions {
+    fn default() -> Self {
+        Self { train: 0.6, val: 0.2, test: 0.2 }
+    }
 }
 
 choice! {
