@@ -166,6 +166,30 @@ fn a_class_that_a_split_lacks_is_refused_unless_allowed() {
 }
 
 #[test]
+fn other_weights_to_start_from_make_another_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    small_sweep(folder);
+    let settings = ["sweep.toml", "grid.split_seed=0", "train.epochs=1"];
+    expect_code(&call(folder, &[&["run"], settings.as_slice()].concat()), 0);
+    let runs: Vec<String> = listing(&folder.join("results/small/runs"))
+        .into_iter()
+        .filter(|(path, _)| path.ends_with("run.toml"))
+        .map(|(path, _)| path.parent().unwrap().to_string_lossy().into_owned())
+        .collect();
+    let export = |run: &str, more: &[&str]| {
+        expect_code(&call(folder, &[&["export", run, "--out", "start.safetensors"], more].concat()), 0);
+    };
+    let from_weights = ["grid.learning_rate=1e-2", "model.pretrained=start.safetensors"];
+    let plan = || said(&call(folder, &[&["plan"], settings.as_slice(), &from_weights].concat()));
+    export(&runs[0], &[]);
+    expect_code(&call(folder, &[&["run"], settings.as_slice(), &from_weights].concat()), 0);
+    assert!(plan().contains("1 run: 1 done"), "{}", plan());
+    export(&runs[1], &[]);
+    assert!(plan().contains("1 run: 1 new"), "{}", plan());
+}
+
+#[test]
 fn a_shell_accepts_the_script_that_completes_commands() {
     let folder = tempfile::tempdir().unwrap();
     let output = call(folder.path(), &["completions", "bash"]);

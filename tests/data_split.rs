@@ -126,6 +126,17 @@ fn ten_thousand_images_are_dealt_in_two_seconds() {
 }
 
 #[test]
+fn a_class_that_no_mask_has_is_refused_unless_that_is_accepted() {
+    let folder = Folder::new();
+    (0..10).for_each(|i| folder.pair(&format!("{i}"), [4, 4], |x, _| u8::from(x < 2)));
+    let dataset = Dataset::open(&folder.config(&["a", "b", "gold"])).unwrap();
+    let text = assign(&dataset, &config(SplitStrategy::Random, 0)).unwrap_err().to_string();
+    assert!(text.contains("no mask has the class gold"), "{text}");
+    let accepted = SplitConfig { allow_missing_class: true, ..config(SplitStrategy::Random, 0) };
+    assert_eq!(assign(&dataset, &accepted).unwrap().len(), 10);
+}
+
+#[test]
 fn each_image_validates_in_one_fold_and_the_test_images_stay() {
     let folder = Folder::new();
     (0..25).for_each(|i| folder.pair(&format!("{i:02}"), [4, 4], move |x, _| u8::from(x < i % 3 + 1)));

@@ -84,6 +84,12 @@ fn the_same_command_again_does_nothing_and_a_new_value_runs_only_its_cells() {
     let after = contents(&folder.join("results"), &["timing.csv", "state.json"]);
     assert!(before.iter().all(|(path, bytes)| after[path] == *bytes), "a finished run was touched");
     assert_eq!(after.len(), before.len() + 2 * 2);
+
+    // Fewer runs, all done: the tables are theirs, though others ran last.
+    let fewer = call(folder, &["run", "sweep.toml", "grid.learning_rate=1e-2"]);
+    assert!(common::said(&fewer).contains("nothing to do: 2 runs done"), "{}", common::said(&fewer));
+    let rows = fs::read_to_string(folder.join("results/small/runs.csv")).unwrap();
+    assert_eq!(rows.lines().count(), 1 + 2, "{rows}");
 }
 
 fn start(folder: &Path) -> Child {

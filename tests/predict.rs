@@ -115,6 +115,28 @@ fn a_folder_is_predicted_whatever_is_wrong_with_some_of_its_files() {
     assert!(missing.contains("there is no nowhere.png"), "{missing}");
 }
 
+#[test]
+fn images_of_another_scale_get_a_warning_and_lost_weights_can_be_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let run = one_run(folder, &[]);
+    let of_training = fs::read_dir(folder.join("data/images")).unwrap().next().unwrap().unwrap().path();
+    let (width, height) = image::image_dimensions(&of_training).unwrap();
+    GrayImage::new(4 * width, 4 * height).save(folder.join("large.png")).unwrap();
+    let images = [of_training.to_string_lossy().into_owned(), "large.png".into()];
+    let text = predict(folder, &run, &images, &[], 0);
+    assert!(text.contains("warning: 1 image of another scale: large.png is 4.0 times as high and wide"), "{text}");
+
+    let masks = fs::read(folder.join("masks/large.png")).unwrap();
+    fs::remove_dir_all(run.checkpoints()).unwrap();
+    let text = predict(folder, &run, &images, &["--overwrite"], 2);
+    assert!(text.contains("sweepscope retry RESULTS"), "{text}");
+    expect_code(&call(folder, &["retry", "results/small", &run.name()]), 0);
+    expect_code(&call(folder, &["resume", "results/small"]), 0);
+    predict(folder, &run, &images, &["--overwrite"], 0);
+    assert_eq!(fs::read(folder.join("masks/large.png")).unwrap(), masks);
+}
+
 /// A page a class, each pixel's probabilities 1 together, the largest the mask's.
 fn check_probabilities(masks: &Path, stem: &str) {
     let file = fs::File::open(masks.join(format!("{stem}_probabilities.tif"))).unwrap();

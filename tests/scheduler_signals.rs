@@ -10,7 +10,7 @@ use std::{
     os::unix::process::CommandExt,
     process::{Command, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use common::{call, expect_code, said};

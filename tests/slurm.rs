@@ -86,7 +86,7 @@ fn a_sweep_may_be_left_come_back_to_and_stopped() {
 
     let before = sweep.epochs();
     sweep.wait_until("epochs without the command", || sweep.epochs() > before);
-    let status = common::said(&sweep.call(&["status", "results/cluster"]));
+    let status = common::said(&sweep.call(&["status", "results/outside"]));
     assert!(status.contains("8 jobs with Slurm, 6 of them running"), "{status}");
     assert!(status.contains("n1") && status.contains("waits: "), "{status}");
     let local = sweep.call(&["run", "sweep.toml"]);
@@ -95,12 +95,12 @@ fn a_sweep_may_be_left_come_back_to_and_stopped() {
 
     let mut command = sweep.start();
     sweep.wait_until("the jobs taken up", || sweep.said().contains("8 runs are with Slurm already"));
-    common::expect_code(&sweep.call(&["stop", "results/cluster"]), 0);
+    common::expect_code(&sweep.call(&["stop", "results/outside"]), 0);
     sweep.expect_end(&mut command, 75);
     assert_eq!(cluster.running(), []);
     assert!(sweep.states().values().any(|state| state.epoch > 0));
 
-    common::expect_code(&sweep.call(&["resume", "results/cluster"]), 0);
+    common::expect_code(&sweep.call(&["resume", "results/outside"]), 0);
     sweep.expect_as_if_local();
 }
 

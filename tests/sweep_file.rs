@@ -219,6 +219,19 @@ fn combinations_that_cannot_be_trained_are_named() {
 }
 
 #[test]
+fn repetitions_that_repeat_nothing_and_weights_that_teach_nothing_are_named() {
+    let refused = |sections: &str| read(&format!("{DATA}{sections}"), &[]).unwrap_err().to_string();
+    assert!(refused("[grid]\n\"split.fold\" = [0, 1, 4]\n").contains("set split.folds = 5 or more"));
+    assert!(refused("[split]\nfolds = 4\nfold = 4\n").contains("set it to 0 … 3"));
+    let from_file = "[split]\nstrategy = \"file\"\nfile = \"Cargo.toml\"\n[grid]\nsplit_seed = [0, 1]\n";
+    assert!(refused(from_file).contains("split.seed changes nothing"));
+    assert!(refused("[grid]\n\"data.keep\" = [[\"cell\"], [\"cel\"]]\n").contains("names \"cel\""));
+    assert!(refused("[loss]\nclass_weights = [0, 0, 0.0]\n").contains("all 0"));
+    let (_, cells) = read(&format!("{DATA}[split]\nfolds = 3\n[grid]\n\"split.fold\" = [0, 1, 2]\n"), &[]).unwrap();
+    assert_eq!(cells.len(), 3);
+}
+
+#[test]
 fn half_precision_is_refused_where_the_file_says_that_runs_go_to_the_cpu() {
     let text = format!("{DATA}[grid]\n\"train.precision\" = [\"f32\", \"bf16\"]\n[schedule]\ndevices = \"cpu\"\n");
     let shown = read(&text, &[]).unwrap_err().to_string();

@@ -114,12 +114,19 @@ pub fn check_data<'a>(plan: &'a Plan, cache: Option<&Cache>) -> Result<Option<Ch
     for entry in plan.pending() {
         Freeze::new(&entry.config.model).map_err(Refusal::wrong)?;
     }
-    let mut sizes = Vec::new();
+    let (mut sizes, mut deals) = (Vec::new(), HashMap::new());
     for (split, largest) in splits(plan) {
         let dealt = data::assign(&dataset, split)?;
         let images = |of: Split| dealt.iter().filter(|split| **split == of).count();
         check_batch(split, largest, images(Split::Train))?;
         sizes.push((split, [images(Split::Train), images(Split::Val)]));
+        if let Some(SplitConfig { seed, fold, .. }) = deals.insert(dealt, split) {
+            console::note(&format!(
+                "warning: split seed {} fold {} deals the images as seed {seed} fold {fold} does: it is no other split, \
+                 and what is compared over both looks surer than it is",
+                split.seed, split.fold
+            ));
+        }
     }
     Ok(Some(CheckedData { dataset, sizes }))
 }

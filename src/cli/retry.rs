@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{RunState, StateRecord},
-    store::{CheckpointSet, Entry, Journal, SweepDir, SweepLock},
+    store::{CheckpointSet, Entry, Journal, RunDir, RunFile, SweepDir, SweepLock},
 };
 
 /// Arguments of `retry`.
@@ -53,13 +53,11 @@ fn choose<'a>(sweep: &SweepDir, runs: &'a [Standing], names: &[String]) -> Resul
     if names.is_empty() {
         return Ok(runs.iter().filter(has_failed).collect());
     }
-    // A completed run without its weights can be neither used nor tested.
-    let has_lost_weights = |run: &Standing| {
-        let epoch = run.state.best_epoch.max(run.state.checkpoint);
-        run.state.state == RunState::Completed && CheckpointSet::of_epoch(&sweep.run(&run.planned.run), epoch).is_none()
+    let is_over = |run: &Standing| match run.state.state {
+        RunState::Failed | RunState::EndedEarly => true,
+        RunState::Completed => has_lost_weights(&sweep.run(&run.planned.run), &run.state),
+        _ => false,
     };
-    let is_over =
-        |run: &Standing| matches!(run.state.state, RunState::Failed | RunState::EndedEarly) || has_lost_weights(run);
     let (mut chosen, mut problems) = (Vec::new(), Vec::new());
     for name in names {
         match sweep::find(runs, name) {
@@ -69,4 +67,11 @@ fn choose<'a>(sweep: &SweepDir, runs: &'a [Standing], names: &[String]) -> Resul
         }
     }
     if problems.is_empty() { Ok(chosen) } else { Err(Refusal { text: problems.join("\n"), ..Refusal::wrong("") }) }
+}
+
+/// Whether a completed run can be neither used nor tested: its checkpoints are gone. What an outside trainer keeps is
+/// its own affair.
+fn has_lost_weights(run: &RunDir, state: &StateRecord) -> bool {
+    let is_ours = RunFile::read(run).is_ok_and(|file| file.config.trainer.is_none());
+    is_ours && CheckpointSet::of_epoch(run, state.best_epoch.max(state.checkpoint)).is_none()
 }

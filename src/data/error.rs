@@ -179,6 +179,8 @@ causes! {
     NoSplit(String): "has no split in {0}" => "add a row for it",
     /// Settings of the split that cannot be met.
     Split(String): "cannot be met: {0}" => "change [split]",
+    /// A class that is declared and never drawn.
+    AbsentClass(String): "no mask has the class {0}" => "correct its value or colour, leave it out, or accept it with split.allow_missing_class = true",
     /// A class that a split lacks though the data have it.
     MissingClass(String): "{0}" => "choose another split.seed, larger fractions or strategy = \"stratified\", or accept it with split.allow_missing_class = true",
 }

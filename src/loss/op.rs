@@ -144,6 +144,20 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_with_nothing_to_count_has_a_finite_loss_and_no_gradient_from_surprise() {
+        let (logits, mut target) = case();
+        target.labels.fill(IGNORED);
+        for kind in [LossKind::Ce, LossKind::DiceCe, LossKind::Focal] {
+            let loss = Loss::new(&LossConfig { kind, ..LossConfig::default() }, &[1; 4]);
+            let (fused, stock) = (A::loss(logits.clone(), &target, &loss), stock_loss(logits.clone(), &target, &loss));
+            let gradient = logits.grad(&stock.backward()).unwrap().abs().max().into_scalar();
+            let (fused, stock) = (fused.into_scalar(), stock.into_scalar());
+            assert!(fused.is_finite() && (fused - stock).abs() < 1e-6, "{kind:?}: {fused} against {stock}");
+            assert!(gradient == 0.0, "{kind:?}: {gradient}");
+        }
+    }
+
+    #[test]
     fn a_loss_over_a_split_does_not_depend_on_batches_and_equal_weights_change_nothing() {
         use crate::loss::{image_sums, softmax};
         let (logits, target) = case();

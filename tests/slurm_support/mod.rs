@@ -208,7 +208,7 @@ impl<'a> Sweep<'a> {
         assert!(undone.is_empty(), "{undone:#?}\n{}", self.said());
         let mut local = self.command(&["run", "sweep.toml", "--results", "local", "--executor", "local", "-j", "8"]);
         common::expect_code(&local.env("PAUSE", "0").output().unwrap(), 0);
-        let here = common::contents(&self.folder.path().join("local/cluster/runs"), &TABLES);
+        let here = common::contents(&self.folder.path().join("local/outside/runs"), &TABLES);
         let there = common::contents(&self.results().runs(), &TABLES);
         assert_eq!(here.keys().collect::<Vec<_>>(), there.keys().collect::<Vec<_>>());
         for (path, bytes) in &here {
@@ -216,7 +216,7 @@ impl<'a> Sweep<'a> {
         }
         for table in ["metrics.csv", "findings.csv"] {
             let read = |folder: PathBuf| fs::read(folder.join(table)).unwrap();
-            let is_same = read(self.folder.path().join("local/cluster")) == read(self.results().root().to_owned());
+            let is_same = read(self.folder.path().join("local/outside")) == read(self.results().root().to_owned());
             assert!(is_same, "{table} differs");
         }
     }

@@ -71,11 +71,16 @@ impl Groups {
     }
 }
 
-/// Refuses a split that lacks a class which the data have.
+/// Refuses a class that no mask has, and a split that lacks a class which the data have.
 fn check_classes(dataset: &Dataset, config: &SplitConfig, splits: &[Split]) -> Result<(), DataErrors> {
     let mut problems = Problems::default();
     if config.allow_missing_class {
         return Ok(());
+    }
+    for (class, name) in dataset.classes().names.iter().enumerate() {
+        if dataset.samples().iter().all(|sample| sample.pixels[class] == 0) {
+            problems.add(Path::new("data.classes"), Cause::AbsentClass(name.clone()));
+        }
     }
     for split in SPLITS {
         let members = || dataset.samples().iter().zip(splits).filter(|(_, of)| **of == split).map(|(sample, _)| sample);
