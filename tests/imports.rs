@@ -27,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("predict", &["domain", "data", "loss", "metrics", "train", "store"]),
     ("scheduler", &["domain", "devices", "protocol", "store"]),
     ("slurm", &["domain", "protocol", "scheduler", "store"]),
-    ("report", &["domain", "store"]),
+    ("report", &["domain", "spec", "store"]),
     ("serve", &["domain", "report", "store"]),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Finding, Severity};
+use super::{Finding, Severity, rules::FEW_IMAGES};
 use crate::{
     domain::Split,
     report::{aggregate::Sweep, evidence::Evidence, words},
@@ -12,29 +12,47 @@ use crate::{
 pub fn class_missing(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     const FEW: u32 = 5;
     let mut findings = Vec::new();
-    for split in [Split::Train, Split::Val] {
-        for class in sweep.foreground() {
-            let Some(point) = evidence.class(split, class).and_then(|history| history.at(evidence.best)) else {
-                continue;
-            };
-            let (severity, threshold) = match point.images {
-                0 => (Severity::Fail, 0),
-                few if few < FEW => (Severity::Warn, FEW),
-                _ => continue,
-            };
-            let text = match point.images {
-                0 => format!("No {split} image has {class}."),
-                few => format!(
-                    "Only {} of {split} {} {class}.",
-                    words::count(few as usize, "image"),
-                    if few == 1 { "has" } else { "have" }
-                ),
-            };
-            findings
-                .push(Finding::new(4, severity, text).of(class).against(f64::from(point.images), f64::from(threshold)));
+    let mut few = Vec::new();
+    for class in sweep.foreground() {
+        for split in [Split::Train, Split::Val] {
+            let point = evidence.class(split, class).and_then(|history| history.at(evidence.best));
+            match point.map(|point| point.images) {
+                Some(0) => {
+                    let text = format!("No {} image has {class}: {}.", long(split), without(split));
+                    findings.push(Finding::new(4, Severity::Fail, text).of(class).against(0.0, 0.0));
+                }
+                Some(images) if images < FEW && counts_images(evidence, split) => few.push((images, split, class)),
+                _ => {}
+            }
         }
     }
+    if let Some(least) = few.iter().map(|(images, ..)| *images).min() {
+        let one = |(images, split, class): &(u32, Split, &String)| {
+            format!("{class} is in only {}", words::count(*images as usize, &format!("{} image", long(*split))))
+        };
+        let text = format!("{}.", words::list(&few.iter().map(one).collect::<Vec<_>>()));
+        findings.push(Finding::by(&FEW_IMAGES, Severity::Warn, text).against(f64::from(least), f64::from(FEW)));
+    }
     findings
+}
+
+fn long(split: Split) -> &'static str {
+    match split {
+        Split::Train => "training",
+        Split::Val => "validation",
+        Split::Test => "test",
+    }
+}
+
+/// What it means that a split lacks a class.
+fn without(split: Split) -> &'static str {
+    if split == Split::Train { "it cannot be learned" } else { "its score is unknown" }
+}
+
+/// Whether it is known in how many images of `split` a class occurs: an outside trainer may tell pixels alone.
+fn counts_images(evidence: &Evidence<'_>, split: Split) -> bool {
+    let is_outside = evidence.run.file.as_ref().is_some_and(|file| file.config.trainer.is_some());
+    !is_outside || evidence.run.images.rows.iter().any(|row| row.split == split)
 }
 
 /// Rule 6: a group or the same picture in two splits; pictures that nearly are the same (their difference hashes lie
