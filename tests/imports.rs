@@ -28,7 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("predict", &["domain", "data", "loss", "metrics", "train", "store"]),
     ("scheduler", &["domain", "statistics", "devices", "protocol", "store"]),
     ("slurm", &["domain", "protocol", "scheduler", "store"]),
-    ("report", &["domain", "statistics", "store"]),
+    ("report", &["domain", "statistics", "spec", "store"]),
     ("serve", &["domain", "report", "store"]),
 ];
 

@@ -143,11 +143,19 @@ fn rule_17_warns_of_fewer_than_ten_images_and_tells_of_a_wide_interval() {
     assert!((half_width - 0.175).abs() < 0.02, "{half_width}");
 }
 
-/// Two of twenty images at 0, the others at 1: the 5th percentile is 0, half the mean .45.
+/// One of twenty images at .4 and one at .6, the others at 1, so that half the median is .5.
 #[test]
-fn rule_23_is_the_5th_percentile_against_half_the_mean() {
-    let found = found(23, |run| val_images(run, |place| if place < 2 { (0, 50, 50) } else { (50, 0, 0) }));
-    assert_eq!(one(&found), (Severity::Warn, 0.0, 0.45));
+fn rule_23_names_each_image_below_half_the_median_and_no_other() {
+    let found = found(23, |run| {
+        val_images(run, |place| match place {
+            0 => (40, 60, 60),
+            1 => (60, 40, 40),
+            _ => (50, 0, 0),
+        });
+    });
+    assert_eq!(one(&found), (Severity::Warn, 0.4, 0.5));
+    assert!(found[0].evidence.starts_with("1 of 20 val images scores below half the median Dice, 1.00: image-"));
+    assert_eq!(found[0].evidence.matches(".png").count(), 1, "{}", found[0].evidence);
 }
 
 /// Batches of four: one scores 0, four score 1, so .8; from counts 2 · 1440 / (2 · 1440 + 40) = .986.
@@ -230,6 +238,7 @@ fn rule_23_names_images_whose_labels_seem_exchanged() {
         evidence(run, &rows);
     });
     assert_eq!(one(&found), (Severity::Warn, 2.0, 0.0));
+    assert_eq!(found[0].rule.title, "Labels seem exchanged in some masks");
     assert!(found[0].evidence.ends_with("b.png (90 %) and a.png (80 %)."), "{}", found[0].evidence);
 }
 

@@ -8,9 +8,9 @@ use std::{fs, io::Write, path::PathBuf};
 
 use sweep::Fake;
 use sweepscope::{
-    domain::{RunId, RunState},
+    domain::{EpochRow, RunId, RunState, Split, TestRow},
     report::follow::Follower,
-    store::{PlannedRun, RunDir, SweepDir},
+    store::{PlannedRun, RunDir, SweepDir, append_rows, read_rows, write_rows},
 };
 
 /// What is known of a sweep, as text.
@@ -60,21 +60,22 @@ fn stand(run: &RunDir, epoch: usize, attempts: usize) {
     run.write_state(&state).unwrap();
 }
 
+fn plan(sweep: &SweepDir, runs: &[String]) {
+    let planned = |run: &String| PlannedRun {
+        run: run.clone(),
+        id: RunId(uuid::Uuid::nil()),
+        setting: String::new(),
+        axes: serde_json::Map::new(),
+    };
+    PlannedRun::write_all(sweep, &runs.iter().map(planned).collect::<Vec<_>>()).unwrap();
+}
+
 #[test]
 fn rows_are_taken_as_they_are_vouched_for_and_given_back_when_a_run_is_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let sweep = SweepDir::new(folder.path().join("followed"));
     let runs = Fake { epochs: 9, ..Fake::default() }.write(sweep.root());
-    let plan = |runs: &[String]| {
-        let planned = |run: &String| PlannedRun {
-            run: run.clone(),
-            id: RunId(uuid::Uuid::nil()),
-            setting: String::new(),
-            axes: serde_json::Map::new(),
-        };
-        PlannedRun::write_all(&sweep, &runs.iter().map(planned).collect::<Vec<_>>()).unwrap();
-    };
-    plan(&runs[1..]);
+    plan(&sweep, &runs[1..]);
     let run = sweep.run(&runs[2]);
     let tables = [run.epochs_csv(), run.classes_csv(), run.timing_csv()];
     let tables = tables.map(|path| Table { whole: fs::read_to_string(&path).unwrap(), path });
@@ -104,7 +105,7 @@ fn rows_are_taken_as_they_are_vouched_for_and_given_back_when_a_run_is_resumed()
     assert_eq!(known(&follower), at_once(&sweep));
 
     // One more run in the plan; one is being trained by nobody.
-    plan(&runs);
+    plan(&sweep, &runs);
     let mut state = sweep.run(&runs[0]).read_state().unwrap();
     state.state = RunState::Running;
     sweep.run(&runs[0]).write_state(&state).unwrap();
@@ -112,4 +113,57 @@ fn rows_are_taken_as_they_are_vouched_for_and_given_back_when_a_run_is_resumed()
     assert_eq!((news.plan, news.runs.as_slice()), (true, [0].as_slice()));
     assert_eq!(known(&follower), at_once(&sweep));
     assert_eq!(follower.data().runs[0].state.state, RunState::Stopped);
+}
+
+#[test]
+fn a_look_at_the_test_images_is_seen_though_no_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let sweep = SweepDir::new(folder.path().join("tested"));
+    let runs = Fake { epochs: 3, ..Fake::default() }.write(sweep.root());
+    plan(&sweep, &runs);
+    let mut follower = Follower::new(sweep.clone());
+    follower.look().unwrap();
+    assert!(!follower.look().unwrap().is_some(), "nothing is new");
+
+    // As `test` does it: first test.csv, then the run's tables.
+    let look = TestRow {
+        look: 1,
+        setting: "learning_rate 1e-3".into(),
+        run: runs[0].clone(),
+        epoch: 3,
+        dice_macro: Some(0.5),
+        iou_macro: None,
+        dice_coef: None,
+    };
+    write_rows(&sweep.test_csv(), &[look]).unwrap();
+    assert!(follower.look().unwrap().is_some());
+    assert_eq!(follower.data().tests.len(), 1);
+    let run = sweep.run(&runs[0]);
+    let mut row = read_rows::<EpochRow>(&run.epochs_csv()).unwrap()[0].clone();
+    row.split = Split::Test;
+    append_rows(&run.epochs_csv(), &[row]).unwrap();
+    let images = fs::read_to_string(run.images_csv()).unwrap();
+    fs::write(run.images_csv(), images.clone() + images.lines().last().unwrap() + "\n").unwrap();
+    assert!(follower.look().unwrap().runs.contains(&0));
+    assert!(follower.data().runs[0].test_row().is_some());
+    assert_eq!(known(&follower), at_once(&sweep));
+    assert!(!follower.look().unwrap().is_some(), "nothing is new");
+}
+
+#[test]
+fn a_run_that_slurm_has_is_not_called_stopped_for_want_of_a_scheduler_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let sweep = SweepDir::new(folder.path().join("slurm"));
+    let runs = Fake { epochs: 3, ..Fake::default() }.write(sweep.root());
+    plan(&sweep, &runs);
+    for run in &runs[..2] {
+        let mut state = sweep.run(run).read_state().unwrap();
+        state.state = RunState::Running;
+        sweep.run(run).write_state(&state).unwrap();
+    }
+    fs::write(sweep.run(&runs[0]).owner(), "{}").unwrap();
+    let mut follower = Follower::new(sweep);
+    follower.look().unwrap();
+    let states: Vec<RunState> = follower.data().runs[..2].iter().map(|run| run.state.state).collect();
+    assert_eq!(states, [RunState::Running, RunState::Stopped]);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand::{RngExt, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use sweepscope::{
-    domain::{Counts, EpochRow, RunConfig, RunId, Split, SplitRow, seed},
+    domain::{Counts, EpochRow, RunConfig, RunId, RunState, Split, SplitRow, StateRecord, seed},
     report::{
         aggregate::{Run, Sweep},
         standings::standings,
@@ -54,6 +54,7 @@ fn run(setting: usize, split: usize, score: f64) -> Run {
         file: Some(file),
         epochs: BTreeMap::from([(Split::Val, vec![row])]),
         split: (0..80).map(image).collect(),
+        state: StateRecord { state: RunState::Completed, ..StateRecord::default() },
         ..Run::default()
     }
 }

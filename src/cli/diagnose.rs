@@ -60,7 +60,7 @@ fn text(findings: &[Finding], runs: usize) -> String {
             "{} {}{class}{place}\n     {}\n     -> {}\n",
             finding.severity.name(),
             finding.rule.title,
-            finding.evidence,
+            group.evidence(),
             finding.advice
         )
     };

@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 
 use super::counts::{CountColumns, CountRow};
 use crate::{
-    domain::{Counts, EpochRow, EvidenceRow, Metric, Split, SplitRow, StateRecord, TestRow, TimingRow, axis_text},
+    domain::{
+        Counts, EpochRow, EvidenceRow, Metric, RunState, Split, SplitRow, StateRecord, TestRow, TimingRow, axis_text,
+    },
     store::{RunDir, RunFile, StoreError},
 };
 
@@ -177,9 +179,15 @@ impl Run {
         self.row(split, self.best_epoch(monitor)?)
     }
 
-    /// The monitored figure at the best epoch.
-    pub fn score(&self, monitor: Metric) -> Option<f64> {
+    /// The monitored figure at the best epoch so far, however far the run is.
+    pub fn best_score(&self, monitor: Metric) -> Option<f64> {
         monitor.of(std::slice::from_ref(self.best_row(monitor, monitor.split)?))
+    }
+
+    /// What the run is worth: the monitored figure at its best epoch, once it is completed. A run that was stopped or
+    /// given up may have had its best epochs before it, so nothing is concluded from it.
+    pub fn score(&self, monitor: Metric) -> Option<f64> {
+        self.best_score(monitor).filter(|_| self.state.state == RunState::Completed)
     }
 }
 

@@ -22,6 +22,30 @@ pub fn is_split(axis: &str) -> bool {
     matches!(axis, "split_seed" | "split.seed" | "split.fold" | "fold" | "split.strategy")
 }
 
+/// Where the variance of a term of the analysis belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Between settings alone.
+    Setting,
+    /// Between repetitions of a setting, with the split.
+    Split,
+    /// Between repetitions, with anything else.
+    Chance,
+}
+
+/// Where a term belongs: an axis, several joined by `:` in any order, or the residual. What a setting is worth on one
+/// split and not on another (setting × split) is seen between the repetitions of a setting, so it is the split's.
+pub fn source(term: &str) -> Source {
+    let any = |is: &dyn Fn(&str) -> bool| term.split(':').any(is);
+    if term == "residual" || any(&|axis| is_replicate(axis) && !is_split(axis)) {
+        Source::Chance
+    } else if any(&is_split) {
+        Source::Split
+    } else {
+        Source::Setting
+    }
+}
+
 /// The axes that are settings.
 pub fn setting_axes(sweep: &Sweep) -> Vec<&str> {
     sweep.axes.iter().map(String::as_str).filter(|axis| !is_replicate(axis)).collect()
@@ -71,7 +95,7 @@ fn leading_number(text: &str) -> Option<f64> {
 }
 
 impl Cell<'_> {
-    /// The scores of its runs, in their order.
+    /// The scores of its completed runs, in their order.
     pub fn scores(&self, sweep: &Sweep) -> Vec<f64> {
         self.runs.iter().filter_map(|run| run.score(sweep.monitor)).collect()
     }
@@ -85,5 +109,28 @@ impl Cell<'_> {
             .map(|(axis, value)| format!("{axis} {value}"))
             .collect();
         if parts.is_empty() { "the one setting".into() } else { parts.join(", ") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_belongs_where_its_parts_do_in_either_order() {
+        let known = [
+            ("learning_rate", Source::Setting),
+            ("learning_rate:batch_size", Source::Setting),
+            ("split_seed", Source::Split),
+            ("split_seed:learning_rate", Source::Split),
+            ("learning_rate:split_seed", Source::Split),
+            ("model.depth:split.fold", Source::Split),
+            ("train.init_seed", Source::Chance),
+            ("train.init_seed:split_seed", Source::Chance),
+            ("split_seed:train.init_seed", Source::Chance),
+            ("learning_rate:train.init_seed", Source::Chance),
+            ("residual", Source::Chance),
+        ];
+        assert!(known.iter().all(|(term, expected)| source(term) == *expected));
     }
 }

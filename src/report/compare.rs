@@ -6,14 +6,12 @@ use serde::Serialize;
 
 use super::{
     aggregate::{Run, Sweep},
+    cells,
     setting::{self, SettingError},
-    standings, tables, words,
+    standings::{self, Needed, Standing},
+    tables, words,
 };
-use crate::{
-    domain::Direction,
-    statistics::{self, NOETHER_PAIRS},
-    store::SweepDir,
-};
+use crate::{domain::Direction, statistics, store::SweepDir};
 
 /// Why two settings cannot be compared.
 #[derive(Debug, thiserror::Error)]
@@ -54,12 +52,24 @@ pub struct Comparison {
     pub interval: Option<[f64; 2]>,
     /// Two-sided p value of the same test.
     pub p: Option<f64>,
+    /// Where both are full settings, of which the report compares all: the pairs of settings there are, and the p value
+    /// corrected for them, as in the report.
+    pub corrected: Option<Corrected>,
     /// Share of splits on which A is better.
     pub superiority: f64,
     /// Its 95 % interval (Wilson).
     pub superiority_interval: [f64; 2],
     /// In plain words.
     pub verdict: String,
+}
+
+/// A p value among many.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Corrected {
+    /// Pairs of settings of the sweep.
+    pub pairs: usize,
+    /// The p value, corrected.
+    pub p: f64,
 }
 
 /// Compares the settings `a` and `b`: `axis=value` pairs joined by commas, or a run's folder name for its setting.
@@ -104,6 +114,7 @@ pub fn compare(sweep: &SweepDir, runs: &[String], a: &str, b: &str) -> Result<Co
         difference: statistics::mean(&differences).ok_or_else(none)?,
         interval: test.map(|test| [test.interval.low, test.interval.high]),
         p: test.map(|test| test.p),
+        corrected: test.and_then(|test| corrected(&data, &first, &second, test.p)),
         superiority: superiority.share,
         superiority_interval: [superiority.interval.low, superiority.interval.high],
         verdict: String::new(),
@@ -116,22 +127,47 @@ fn verdict(answer: &Comparison, differences: &[f64], share: f64) -> String {
     let better = if answer.difference >= 0.0 { &answer.a } else { &answer.b };
     match answer.p {
         None => "Too few splits, or the same difference on all: nothing can be said.".into(),
-        Some(p) if p < standings::ALPHA => format!("{better} is better (p = {p:.3})."),
+        Some(p) if p < standings::ALPHA => match answer.corrected.filter(|corrected| corrected.pairs > 1) {
+            None => format!("{better} is better (p = {p:.3})."),
+            Some(Corrected { pairs, p }) if p < standings::ALPHA => {
+                format!("{better} is better (one of {pairs} possible pairs; corrected p = {p:.3}).")
+            }
+            Some(Corrected { pairs, p: corrected }) => format!(
+                "They cannot be told apart: this is one of {pairs} possible pairs, and p = {p:.3} alone is \
+                 {corrected:.2} once corrected for that."
+            ),
+        },
         Some(p) => {
-            let more = match statistics::splits_needed(differences, share) {
-                Some(needed) => {
-                    format!("if the difference is what it seems, about {needed} values of split_seed would show it")
-                }
-                None => "no number of splits would show a difference as small as this".into(),
+            let seen = "if the difference is what it seems,";
+            let more = match standings::needed(differences, share) {
+                Needed::Splits(needed) => format!("{seen} about {needed} values of split_seed would show it"),
+                Needed::Thousands => format!("{seen} more than 1,000 values of split_seed would show it"),
+                Needed::Never => "no number of splits would show a difference as small as this".into(),
             };
             format!("They cannot be told apart (p = {p:.2}); {more}.")
         }
     }
 }
 
+/// What the report makes of the p value of two full settings: as it says itself where one is the best, else by
+/// Bonferroni's correction, which is never milder.
+fn corrected(sweep: &Sweep, first: &[(String, String)], second: &[(String, String)], p: f64) -> Option<Corrected> {
+    let ranked = standings::standings(sweep);
+    let place = |selection: &[(String, String)]| {
+        let axes = cells::setting_axes(sweep).into_iter().filter(|axis| cells::varies(sweep, axis));
+        let is_full = axes.into_iter().all(|axis| selection.iter().any(|(named, _)| named == axis));
+        let is_it = |standing: &Standing<'_>| standing.cell.runs.iter().any(|run| setting::has(run, selection));
+        ranked.iter().position(is_it).filter(|_| is_full)
+    };
+    let (a, b) = (place(first)?, place(second)?);
+    let pairs = ranked.len() * (ranked.len() - 1) / 2;
+    let of_report = if a.min(b) == 0 { ranked[a.max(b)].p } else { None };
+    Some(Corrected { pairs, p: of_report.unwrap_or((p * pairs as f64).min(1.0)) })
+}
+
 /// The comparison in lines for a terminal.
 pub fn lines(answer: &Comparison) -> Vec<String> {
-    let score = words::score;
+    let score = |value: f64| words::cell(Some(value));
     let interval = answer
         .interval
         .map_or_else(|| "no interval".into(), |[low, high]| format!("95 % interval {} to {}", score(low), score(high)));
@@ -146,14 +182,17 @@ pub fn lines(answer: &Comparison) -> Vec<String> {
             words::count(answer.splits, "split")
         ),
         format!(
-            "P(A > B): {} ({} to {}); {} of the {NOETHER_PAIRS} pairs that would show a setting that wins three times in four",
-            score(answer.superiority),
-            score(low),
-            score(high),
-            answer.splits
+            "A is better on {} of {} (95 % interval of that share: {low:.2} to {high:.2})",
+            share_of(answer.superiority, answer.splits),
+            words::count(answer.splits, "split"),
         ),
         answer.verdict.clone(),
     ]
+}
+
+/// Of how many splits; a tie counts half.
+fn share_of(share: f64, splits: usize) -> String {
+    format!("{}", (share * splits as f64 * 2.0).round() / 2.0)
 }
 
 /// The scored runs of a selection under the values of the axes that neither selection names.

@@ -16,7 +16,7 @@ pub const DRAWS: usize = 2000;
 pub struct Evidence<'a> {
     /// The run.
     pub run: &'a Run,
-    /// The best epoch by the sweep's monitor.
+    /// The best epoch by the sweep's monitor; where that figure is never defined, the last.
     pub best: usize,
     /// Macro Dice of the validation images at the best epoch: interval and standard error over images.
     pub macro_dice: Option<Estimate>,
@@ -29,9 +29,10 @@ pub struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    /// Prepares `run`; `None` if it has no best epoch yet.
+    /// Prepares `run`; `None` if it has no epoch yet.
     pub fn of(sweep: &Sweep, run: &'a Run) -> Option<Self> {
-        let best = run.best_epoch(sweep.monitor)?;
+        let last = || run.epochs.values().flatten().map(|row| row.epoch).max();
+        let best = run.best_epoch(sweep.monitor).or_else(last)?;
         let val = images(sweep, run, best, Split::Val);
         let train = images(sweep, run, best, Split::Train);
         let mut estimates = bootstrap(sweep, run, &val);

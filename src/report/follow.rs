@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::RunState,
-    store::{PlannedRun, RunDir, RunFile, StoreError, SweepDir, SweepLock},
+    store::{PlannedRun, RunDir, RunFile, StoreError, SweepDir, SweepLock, read_rows},
 };
 
 /// A sweep's records in memory, and how far its files have been read.
@@ -25,13 +25,16 @@ pub struct Follower {
     data: Sweep,
     seen: Vec<Seen>,
     plan: Option<Stamp>,
+    /// Of test.csv, then of the last table that the evaluation of each run that it names adds to.
+    tests: Vec<Option<Stamp>>,
+    unread_tests: Option<String>,
     is_running: bool,
 }
 
 /// What is new since the last look.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct News {
-    /// Other runs, or other axes, than before.
+    /// Other runs, other axes or another look at the test images than before.
     pub plan: bool,
     /// Places of the runs of which something changed.
     pub runs: Vec<usize>,
@@ -48,7 +51,7 @@ impl Follower {
     /// Nothing is read yet.
     pub fn new(dir: SweepDir) -> Self {
         let data = Sweep { name: words::file_name(dir.root()), ..Sweep::default() };
-        Self { dir, data, seen: Vec::new(), plan: None, is_running: false }
+        Self { dir, data, seen: Vec::new(), plan: None, tests: Vec::new(), unread_tests: None, is_running: false }
     }
 
     /// The records as of the last look.
@@ -77,6 +80,7 @@ impl Follower {
             self.take_plan()?;
             self.plan = plan;
         }
+        news.plan |= self.take_tests();
         let is_running = SweepLock::holder(&self.dir).is_some();
         if is_running != self.is_running {
             // Whether a run that was begun is running or was stopped depends on it.
@@ -93,8 +97,28 @@ impl Follower {
             tables::name_classes(&mut self.data);
             news.plan |= self.data.axes.len() != axes;
             self.data.problems = self.seen.iter().flat_map(|seen| seen.problems.iter().cloned()).collect();
+            self.data.problems.extend(self.unread_tests.clone());
         }
         Ok(news)
+    }
+
+    /// Takes what test.csv says, if it has changed or a run that it names has: an evaluation on test images adds to the
+    /// tables of runs that are over, so all are to be looked at again.
+    fn take_tests(&mut self) -> bool {
+        if self.stamps_of_tests() == self.tests {
+            return false;
+        }
+        self.seen.iter_mut().for_each(|seen| seen.state = None);
+        let rows = read_rows(&self.dir.test_csv()).map_err(|e| e.to_string());
+        self.unread_tests = rows.as_ref().err().cloned();
+        self.data.tests = rows.unwrap_or_default();
+        self.tests = self.stamps_of_tests();
+        true
+    }
+
+    fn stamps_of_tests(&self) -> Vec<Option<Stamp>> {
+        let tables = self.data.tests.iter().map(|row| self.dir.run(&row.run).images_csv());
+        [self.dir.test_csv()].into_iter().chain(tables).map(|path| Stamp::of(&path)).collect()
     }
 
     /// Runs that the plan still names keep what was read of them.
@@ -130,8 +154,8 @@ fn look_at(dir: &RunDir, run: &mut Run, seen: &mut Seen, is_running: bool) -> bo
     }
     let (attempts, epoch) = (run.state.attempts, run.state.epoch);
     run.state = dir.read_state().map_err(|e| problems.push(e.to_string())).unwrap_or_default();
-    if run.state.state == RunState::Running && !is_running {
-        // A worker ends with its scheduler, whatever it last wrote.
+    if run.state.state == RunState::Running && !is_running && !dir.owner().exists() {
+        // A worker ends with its scheduler, whatever it last wrote; one that Slurm started does not.
         run.state.state = RunState::Stopped;
     }
     let tables = [dir.epochs_csv(), dir.classes_csv(), dir.timing_csv()];

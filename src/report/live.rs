@@ -89,7 +89,7 @@ pub fn shell(name: &str) -> Result<String, ReportError> {
 /// If a chart cannot be drawn or a part not be filled in.
 pub fn of_all_runs(data: &Sweep) -> Result<Vec<Part>, ReportError> {
     let analysis = Analysis::of(data);
-    let verdict = verdict::lines(data, &analysis);
+    let verdict: Vec<String> = verdict::lines(data, &analysis).iter().map(ToString::to_string).collect();
     let charts = plot::of_sweep(data, &analysis, &plot::Svg)?;
     let page = Page::of(data, &analysis, &verdict, &charts);
     let parts = [
@@ -158,7 +158,7 @@ pub fn now(data: &Sweep, is_running: bool) -> Result<Part, ReportError> {
     let now = Now {
         states: states.into_iter().filter(|(_, count)| *count > 0).collect(),
         runs: words::count(data.runs.len(), "run"),
-        is_idle: !is_running && count(RunState::New) + count(RunState::Stopped) > 0,
+        is_idle: !is_running && count(RunState::Running) == 0 && count(RunState::New) + count(RunState::Stopped) > 0,
         monitor: words::metric(data.monitor),
         running: running.map(|(place, run)| going_on(data, place, run)).collect(),
     };

@@ -15,7 +15,7 @@
 //! | [`live`] | the parts of the page of such a sweep |
 //! | `tables` | runs.csv and metrics.csv |
 //! | [`tensorboard`] | the same as TensorBoard's event files |
-//! | `verdict` | the result in plain words |
+//! | [`verdict`] | the result in plain words |
 //! | [`plot`] | charts as SVG and PNG |
 //! | `next` | what to run next |
 //! | `provenance` | what the runs share |
@@ -39,7 +39,7 @@ pub mod setting;
 pub mod standings;
 mod tables;
 pub mod tensorboard;
-mod verdict;
+pub mod verdict;
 pub mod words;
 
 use std::path::{Path, PathBuf};
@@ -47,6 +47,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::{
+    domain::RunState,
     statistics::Component,
     store::{self, StoreError, SweepDir},
 };
@@ -60,8 +61,8 @@ use standings::Standing;
 pub struct ReportSummary {
     /// The page.
     pub index: PathBuf,
-    /// The result in plain words, a sentence or two a line.
-    pub lines: Vec<String>,
+    /// The result in plain words: the most important answer to each question first.
+    pub lines: Vec<verdict::Line>,
     /// Files that could not be read; their runs are shown without figures.
     pub problems: Vec<String>,
 }
@@ -106,7 +107,8 @@ pub fn build(sweep: &SweepDir, runs: &[String]) -> Result<ReportSummary, ReportE
     let charts = plot::of_sweep(&data, &analysis, &plot::Svg)?;
     charts.par_iter().try_for_each(|(name, picture)| write_plot(&plots, name, picture))?;
     let lines = verdict::lines(&data, &analysis);
-    let index = page::write(sweep, &data, &analysis, &lines, &charts, &curves)?;
+    let texts: Vec<String> = lines.iter().map(ToString::to_string).collect();
+    let index = page::write(sweep, &data, &analysis, &texts, &charts, &curves)?;
     Ok(ReportSummary { index, lines, problems: data.problems })
 }
 
@@ -157,7 +159,7 @@ pub fn findings(sweep: &SweepDir, runs: &[String]) -> Result<Vec<Finding>, Repor
 /// What is worked out from a sweep's records.
 #[derive(Clone, Debug, Default)]
 pub struct Analysis<'a> {
-    /// Prepared figures of each run, in the sweep's order; `None` where there is no best epoch.
+    /// Prepared figures of each run, in the sweep's order; `None` where there is no epoch.
     pub evidence: Vec<Option<Evidence<'a>>>,
     /// The settings, the best first.
     pub standings: Vec<Standing<'a>>,
@@ -170,6 +172,12 @@ pub struct Analysis<'a> {
 }
 
 impl<'a> Analysis<'a> {
+    /// The names of the best setting's completed runs.
+    pub fn of_best(&self) -> Vec<&'a str> {
+        let runs = self.standings.first().into_iter().flat_map(|best| best.cell.runs.iter().copied());
+        runs.filter(|run| run.state.state == RunState::Completed).map(|run| run.name.as_str()).collect()
+    }
+
     /// Works everything out.
     pub fn of(sweep: &'a Sweep) -> Self {
         let evidence: Vec<_> = sweep.runs.par_iter().map(|run| Evidence::of(sweep, run)).collect();

@@ -11,7 +11,16 @@ use crate::{
 };
 
 /// Settings that say where files lie: they are not part of a run's identity, and no page needs a machine's paths.
-const PATHS: [&str; 4] = ["data.images", "data.masks", "data.groups.file", "split.file"];
+const PATHS: [&str; 8] = [
+    "data.images",
+    "data.masks",
+    "data.pairs.file",
+    "data.groups.file",
+    "split.file",
+    "model.pretrained",
+    "trainer.folder",
+    "trainer.command",
+];
 
 /// The fingerprints of the runs' data, normally one.
 pub fn fingerprint(sweep: &Sweep) -> String {
@@ -67,5 +76,29 @@ fn flatten(key: &str, value: &Value, flat: &mut Vec<(String, String)>) {
             flat.push((key.to_owned(), items.iter().map(axis_text).collect::<Vec<_>>().join(", ")));
         }
         other => flat.push((key.to_owned(), axis_text(other))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{RunConfig, RunId, TrainerConfig},
+        report::aggregate::Run,
+        store::RunFile,
+    };
+
+    #[test]
+    fn no_page_names_a_path_of_the_machine() {
+        let mut config = RunConfig::default();
+        let trainer = TrainerConfig { command: vec!["/secret/python".into()], folder: "/secret/code".into() };
+        config.trainer = Some(trainer.into());
+        config.model.pretrained = Some("/secret/unet.safetensors".into());
+        config.split.file = Some("/secret/split.csv".into());
+        let id = RunId::of(&config, "");
+        let file = RunFile { id, fingerprint: String::new(), axes: serde_json::Map::new(), scale: None, config };
+        let sweep = Sweep { runs: vec![Run { file: Some(file), ..Run::default() }], ..Sweep::default() };
+        let shared = shared_settings(&sweep);
+        assert!(shared.len() > 20 && shared.iter().all(|(_, value)| !value.contains("/secret")), "{shared:?}");
     }
 }

@@ -21,7 +21,7 @@ pub const ALPHA: f64 = 0.05;
 pub struct Standing<'a> {
     /// The setting.
     pub cell: Cell<'a>,
-    /// The scores of its runs.
+    /// The scores of its completed runs.
     pub scores: Vec<f64>,
     /// Their mean.
     pub mean: f64,
@@ -98,6 +98,31 @@ fn middle(sweep: &Sweep, cell: &Cell<'_>, scores: &[f64]) -> Option<(f64, Interv
     Some((value, statistics::stratified_percentile(&strata, DRAWS, &mut random, statistics::interquartile_mean)?))
 }
 
+/// How many splits it would take to show a difference as large as the one seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed {
+    /// About so many.
+    Splits(usize),
+    /// More than a thousand.
+    Thousands,
+    /// No number: the training sets overlap, so that the error does not shrink to nothing.
+    Never,
+}
+
+/// The splits needed for the mean difference and spread of `differences`.
+pub fn needed(differences: &[f64], val_share: f64) -> Needed {
+    if let Some(splits) = statistics::splits_needed(differences, val_share) {
+        return Needed::Splits(splits);
+    }
+    // The error of infinitely many splits, and the normal distribution's quantile.
+    const REACH: f64 = 1.959_963_984_540_054;
+    let limit = statistics::deviation(differences).map(|spread| REACH * val_share.sqrt() * spread);
+    match statistics::mean(differences).zip(limit) {
+        Some((mean, limit)) if mean.abs() > limit => Needed::Thousands,
+        _ => Needed::Never,
+    }
+}
+
 /// Holds `a` against `b`.
 pub fn duel(sweep: &Sweep, a: &Cell<'_>, b: &Cell<'_>) -> Duel {
     let sign = if sweep.monitor.direction() == Direction::Maximize { 1.0 } else { -1.0 };
@@ -162,4 +187,19 @@ pub(super) fn val_share(runs: &[&Run]) -> f64 {
     };
     // Without a record of the split: a fifth held out, the least that is usual.
     runs.iter().find_map(share).unwrap_or(0.25)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Mean .1, deviation 1 (n − 1) over 101 differences: the limit of the error is √share.
+    #[test]
+    fn what_a_thousand_splits_do_not_show_may_still_be_shown() {
+        let spread: Vec<f64> = (0..100).map(|place| if place % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let around = |mean: f64| spread.iter().map(|value| value + mean).collect::<Vec<_>>();
+        assert_eq!(needed(&around(0.1), 0.25), Needed::Never);
+        assert_eq!(needed(&around(0.02), 0.0), Needed::Thousands);
+        assert!(matches!(needed(&around(0.1), 0.0), Needed::Splits(100..=1000)));
+    }
 }

@@ -198,7 +198,7 @@ fn run_cells(data: &Sweep, run: &Run) -> Vec<String> {
     cells.push(run.state.epoch.to_string());
     cells.push(run.best_epoch(data.monitor).map(|epoch| epoch.to_string()).unwrap_or_default());
     let scores = [
-        run.score(data.monitor),
+        run.best_score(data.monitor),
         figure("val_dice_macro"),
         figure("val_iou_macro"),
         figure("val_dice_coef"),

@@ -49,13 +49,28 @@ pub fn list(items: &[String]) -> String {
     }
 }
 
-/// `0.55 to 0.67`.
+/// `0.550 to 0.670`.
 pub fn interval(interval: Interval) -> String {
-    format!("{} to {}", score(interval.low), score(interval.high))
+    format!("{:.3} to {:.3}", interval.low, interval.high)
 }
 
-/// `0.61 ± 0.04`; the spread is the standard deviation.
+/// `0.610 ± 0.040`; the spread is the standard deviation.
 pub fn mean_and_spread(scores: &[f64]) -> String {
-    let centre = mean(scores).map(score).unwrap_or_default();
-    deviation(scores).map_or(centre.clone(), |spread| format!("{centre} ± {}", score(spread)))
+    let centre = cell(mean(scores));
+    deviation(scores).map_or(centre.clone(), |spread| format!("{centre} ± {spread:.3}"))
+}
+
+/// `in any of 12 runs`, `in 3 of 12 runs`, `in the only run`, for what is not the case.
+pub fn in_none_of(number: usize, of: usize) -> String {
+    match (number, of) {
+        (1, 1) => "in the only run".into(),
+        (number, of) if number == of => format!("in any of {of} runs"),
+        (number, of) => format!("in {number} of {of} runs"),
+    }
+}
+
+/// The text with its first letter as a capital.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -131,8 +131,11 @@ fn card(listed: &Listed, states: &mut States) -> Card {
     let monitor = planned.iter().find_map(|run| Some(RunFile::read(&sweep.run(&run.run)).ok()?.config.monitor));
     let is_running = SweepLock::holder(&sweep).is_some();
     let mut found: Vec<StateRecord> = planned.iter().map(|run| states.read(&sweep, &run.run)).collect();
-    for state in found.iter_mut().filter(|state| state.state == RunState::Running && !is_running) {
-        state.state = RunState::Stopped;
+    for (state, run) in found.iter_mut().zip(&planned) {
+        // A run that Slurm started goes on without a scheduler on this machine.
+        if state.state == RunState::Running && !is_running && !sweep.run(&run.run).owner().exists() {
+            state.state = RunState::Stopped;
+        }
     }
     let scores: Vec<Option<f64>> = found.iter().map(|state| state.best_score).collect();
     let names = [
@@ -147,7 +150,7 @@ fn card(listed: &Listed, states: &mut States) -> Card {
     let counts = names.map(|state| (state.name(), count(state)));
     Card {
         name: listed.name.clone(),
-        is_idle: !is_running && count(RunState::New) + count(RunState::Stopped) > 0,
+        is_idle: !is_running && count(RunState::Running) == 0 && count(RunState::New) + count(RunState::Stopped) > 0,
         runs: planned.len(),
         states: counts.into_iter().filter(|(_, count)| *count > 0).collect(),
         monitor: monitor.map(|metric| metric.to_string()).unwrap_or_default(),

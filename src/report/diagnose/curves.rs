@@ -4,7 +4,7 @@ use rand::RngExt;
 
 use super::{Finding, Severity};
 use crate::{
-    domain::{Split, seed},
+    domain::{EpochRow, Split, seed},
     report::{
         aggregate::Sweep,
         evidence::{Evidence, values},
@@ -22,6 +22,8 @@ pub fn noisy_validation(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     const RATIO: f64 = 3.0;
     /// Below this no choice of epoch hangs on the noise.
     const VISIBLE: f64 = 0.01;
+    /// A ratio that is no longer worth a figure.
+    const MANY: f64 = 100.0;
     let sigma = |split| {
         let curve = values(&evidence.dice(split));
         let half = &curve[curve.len() / 2..];
@@ -32,14 +34,20 @@ pub fn noisy_validation(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     if val < VISIBLE || (val <= RATIO * train && val <= error) {
         return vec![];
     }
-    let (value, threshold, compared) = if val > error {
-        (val, error, format!("further than another draw of validation images would ({})", score(error)))
-    } else {
-        (val / train.max(f64::MIN_POSITIVE), RATIO, format!("{:.1} times as far as train's", val / train))
+    let finding = |compared: String| {
+        let moved = score(val);
+        let text =
+            format!("From epoch to epoch the val Dice moves by {moved} (robust standard deviation), {compared}.");
+        Finding::new(7, Severity::Warn, text)
     };
-    let text =
-        format!("From epoch to epoch the val Dice moves by {} (robust standard deviation), {compared}.", score(val));
-    vec![Finding::new(7, Severity::Warn, text).against(value, threshold)]
+    vec![if val > error {
+        let compared = format!("further than another draw of validation images would ({})", score(error));
+        finding(compared).against(val, error)
+    } else if train * MANY < val {
+        finding("while the train Dice stands still".into())
+    } else {
+        finding(format!("{:.1} times as far as the train Dice", val / train)).against(val / train, RATIO)
+    }]
 }
 
 /// Rule 8: the highest raw score minus the highest moving average, less what the average lags behind. [H]
@@ -75,8 +83,8 @@ pub fn optimism(raw: &[f64]) -> Option<f64> {
 
 /// Rule 9: the validation loss rises while the training loss falls, or at the end the training score lies far above
 /// the validation score.
-pub fn overfitting(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
-    loss_rises(evidence).or_else(|| wide_gap(evidence)).into_iter().collect()
+pub fn overfitting(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    loss_rises(evidence).or_else(|| wide_gap(sweep, evidence)).into_iter().collect()
 }
 
 /// Generalisation loss GL above 5 with a rising last strip (Prechelt 1998), while the training loss falls.
@@ -116,15 +124,14 @@ fn loss_rises(evidence: &Evidence<'_>) -> Option<Finding> {
 
 /// Train minus val Dice of the last epochs, both measured in evaluation mode, above what another draw of validation
 /// images could explain. [H]
-fn wide_gap(evidence: &Evidence<'_>) -> Option<Finding> {
+fn wide_gap(sweep: &Sweep, evidence: &Evidence<'_>) -> Option<Finding> {
     const EPOCHS: usize = 5;
     const GAP: f64 = 0.05;
     const ERRORS: f64 = 2.0;
-    let end = |split| {
-        let curve = values(&evidence.dice(split));
-        statistics::mean(&curve[curve.len().saturating_sub(EPOCHS)..])
-    };
-    let (train, val) = end(Split::Train).zip(end(Split::Val))?;
+    let both = train_and_val(sweep, evidence);
+    let end = &both[both.len().saturating_sub(EPOCHS)..];
+    let train = statistics::mean(&end.iter().map(|(_, train, _)| *train).collect::<Vec<_>>())?;
+    let val = statistics::mean(&end.iter().map(|(.., val)| *val).collect::<Vec<_>>())?;
     let (gap, threshold) = (train - val, GAP.max(ERRORS * evidence.error()));
     let text = format!(
         "At the end train Dice is {} and val Dice {}: images that it was not trained on are segmented much worse.",
@@ -134,22 +141,48 @@ fn wide_gap(evidence: &Evidence<'_>) -> Option<Finding> {
     (gap > threshold).then(|| Finding::new(9, Severity::Warn, text).against(gap, threshold))
 }
 
-/// Rule 10: the slope of train minus val Dice after the best epoch; its bootstrap interval lies above 0.
-pub fn gap_grows(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+/// Epoch, train Dice and val Dice where both are known: the mean over the foreground classes that both splits have, so
+/// that a class that one of them lacks makes no gap.
+fn train_and_val(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<(usize, f64, f64)> {
+    let has = |split, class: &&String| {
+        let point = evidence.class(split, class).and_then(|history| history.at(evidence.best));
+        point.is_some_and(|point| point.images > 0)
+    };
+    let (train, val): (Vec<&String>, Vec<&String>) = (
+        sweep.foreground().filter(|class| has(Split::Train, class)).collect(),
+        sweep.foreground().filter(|class| has(Split::Val, class)).collect(),
+    );
+    let shared: Vec<&String> = train.iter().filter(|class| val.contains(class)).copied().collect();
+    let dice = |split, epoch| {
+        if train == val {
+            return evidence.run.row(split, epoch)?.dice_macro;
+        }
+        let of_class = |class: &&String| evidence.class(split, class)?.at(epoch)?.dice();
+        statistics::mean(&shared.iter().filter_map(of_class).collect::<Vec<_>>())
+    };
+    let both = |row: &EpochRow| Some((row.epoch, dice(Split::Train, row.epoch)?, dice(Split::Val, row.epoch)?));
+    evidence.run.rows(Split::Val).iter().filter_map(both).collect()
+}
+
+/// Rule 10: the slope of train minus val Dice after the best epoch; its bootstrap interval lies above 0. A gap that
+/// ends below 0, or grows by less than can be seen, is none. [H]
+pub fn gap_grows(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     const POINTS: usize = 8;
     const DRAWS: usize = 500;
-    let (train, val) = (evidence.dice(Split::Train), evidence.dice(Split::Val));
-    let gap: Vec<(f64, f64)> = train
-        .iter()
-        .zip(&val)
-        .filter(|(train, val)| train.0 == val.0 && val.0 >= evidence.best)
-        .map(|(train, val)| (val.0 as f64, train.1 - val.1))
+    const VISIBLE: f64 = 0.01;
+    let gap: Vec<(f64, f64)> = train_and_val(sweep, evidence)
+        .into_iter()
+        .filter(|(epoch, ..)| *epoch >= evidence.best)
+        .map(|(epoch, train, val)| (epoch as f64, train - val))
         .collect();
     let Some(slope) = statistics::slope(&gap).filter(|slope| gap.len() >= POINTS && *slope > 0.0) else {
         return vec![];
     };
-    let growth = slope * (gap.len() - 1) as f64;
-    if growth <= evidence.error() {
+    let (first, last) = (gap[0].0, gap[gap.len() - 1].0);
+    let growth = slope * (last - first);
+    let middle = statistics::mean(&gap.iter().map(|(_, gap)| *gap).collect::<Vec<_>>()).unwrap_or_default();
+    // What the line through the gap reaches at the end.
+    if growth <= evidence.error().max(VISIBLE) || middle + growth / 2.0 <= 0.0 {
         return vec![];
     }
     let mut random = seed::generator(0, "report/gap", &[gap.len() as u64]);

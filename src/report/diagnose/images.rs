@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finding, Severity};
+use super::{Finding, Severity, rules::LABELS_EXCHANGED};
 use crate::{
     domain::{Counts, Split},
     report::{
@@ -44,25 +44,32 @@ pub fn too_few_validation_images(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Find
     vec![Finding::new(17, severity, text).against(value, threshold).advise(advice)]
 }
 
-/// Rule 23: the 5th percentile of the images' macro Dice against their mean; the five worst by name. [H]
+/// Rule 23: the images whose macro Dice is below half the median, by name. [H]
 pub fn bad_images(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     const SHARE: f64 = 0.5;
+    const IMAGES: usize = 5;
+    const NAMED: usize = 20;
     let mut scores: Vec<(f64, &str)> =
         evidence.val.iter().filter_map(|(name, counts)| Some((evidence::macro_dice(sweep, counts)?, *name))).collect();
-    let dice: Vec<f64> = scores.iter().map(|(dice, _)| *dice).collect();
-    let Some((low, mean)) = statistics::quantile(&dice, 0.05).zip(statistics::mean(&dice)) else { return vec![] };
-    if low >= SHARE * mean || dice.len() < 5 {
+    let Some(median) = statistics::median(&scores.iter().map(|(dice, _)| *dice).collect::<Vec<_>>()) else {
+        return vec![];
+    };
+    scores.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
+    let bad = scores.partition_point(|(dice, _)| *dice < SHARE * median);
+    if bad == 0 || scores.len() < IMAGES {
         return vec![];
     }
-    scores.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
-    let worst: Vec<String> = scores.iter().take(5).map(|(dice, name)| format!("{name} ({})", score(*dice))).collect();
+    let named: Vec<String> =
+        scores[..bad.min(NAMED)].iter().map(|(dice, name)| format!("{name} ({})", score(*dice))).collect();
     let text = format!(
-        "The worst twentieth of the val images score below {}, the mean is {}. The worst: {}.",
-        score(low),
-        score(mean),
-        words::list(&worst)
+        "{bad} of {} {} below half the median Dice, {}: {}{}.",
+        words::count(scores.len(), "val image"),
+        if bad == 1 { "scores" } else { "score" },
+        score(median),
+        words::list(&named),
+        if bad > NAMED { format!("; and {} more", bad - NAMED) } else { String::new() }
     );
-    vec![Finding::new(23, Severity::Warn, text).against(low, SHARE * mean)]
+    vec![Finding::new(23, Severity::Warn, text).against(scores[0].0, SHARE * median)]
 }
 
 /// Rule 23's other half: images of either split in whose masks two classes seem to be exchanged, because the network,
@@ -85,7 +92,7 @@ pub fn exchanged_labels(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
             if images.len() > named.len() { "The surest: " } else { "" },
             words::list(&named)
         );
-        Finding::new(23, Severity::Warn, text).against(images.len() as f64, 0.0).advise("Look at these masks.")
+        Finding::by(&LABELS_EXCHANGED, Severity::Warn, text).of(classes).against(images.len() as f64, 0.0)
     };
     pairs.into_iter().map(finding).collect()
 }
@@ -112,8 +119,8 @@ pub fn batch_dependent(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
 }
 
 /// Rule 4's companion: no foreground class occurs in val at all, so that there is no score.
-pub fn undefined_score(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
-    let row = evidence.run.best_row(sweep.monitor, Split::Val);
+pub fn undefined_score(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+    let row = evidence.run.row(Split::Val, evidence.best);
     let undefined = row.is_some_and(|row| row.dice_macro.is_none() && row.images > 0);
     let text = "The macro Dice is undefined: no validation image has a foreground class.".to_owned();
     undefined.then(|| Finding::new(4, Severity::Fail, text)).into_iter().collect()

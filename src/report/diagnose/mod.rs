@@ -2,6 +2,8 @@
 //!
 //! Thresholds marked [H] in the rules are heuristics, to be calibrated on healthy and deliberately broken runs.
 
+mod advice;
+mod beyond;
 mod curves;
 mod data;
 mod failures;
@@ -25,9 +27,9 @@ use super::{
 };
 use crate::statistics::Component;
 pub use curves::EMA;
-pub use groups::{Group, grouped};
+pub use groups::{Group, grouped, loud};
 pub use images::HALF_WIDTH;
-pub use rules::{RULES, Rule};
+pub use rules::{LABELS_EXCHANGED, NOTHING_LEARNED, RULES, Rule};
 pub use settings::{effect_p, variance};
 pub use splits::{Balance, ClassBalance};
 pub use unjudged::{Unjudged, unjudged};
@@ -86,7 +88,11 @@ fn rule_name<S: serde::Serializer>(rule: &&'static Rule, serializer: S) -> Resul
 impl Finding {
     /// A finding of rule `number` with its usual advice.
     fn new(number: usize, severity: Severity, evidence: String) -> Self {
-        let rule = &RULES[number - 1];
+        Self::by(&RULES[number - 1], severity, evidence)
+    }
+
+    /// A finding of a rule that has something else to say than usual.
+    fn by(rule: &'static Rule, severity: Severity, evidence: String) -> Self {
         let advice = rule.advice.to_owned();
         let source = rule.source;
         Self { run: None, rule, severity, class: None, evidence, value: None, threshold: None, advice, source }
@@ -111,7 +117,7 @@ impl Finding {
 /// A rule that looks at one run.
 type RunRule = fn(&Sweep, &Evidence<'_>) -> Vec<Finding>;
 
-const RUN_RULES: [RunRule; 25] = [
+const RUN_RULES: [RunRule; 24] = [
     scores::pooled_hides_classes,
     scores::background_carries,
     scores::class_never_predicted,
@@ -135,7 +141,6 @@ const RUN_RULES: [RunRule; 25] = [
     scores::classes_confused,
     images::batch_dependent,
     training::jump_at_resume,
-    scores::worse_than_nothing,
     images::undefined_score,
 ];
 
@@ -156,7 +161,10 @@ pub fn diagnose(
             found.extend(RUN_RULES.iter().flat_map(|rule| rule(sweep, evidence)));
         }
         found.extend(of_split);
-        found.iter_mut().for_each(|finding| finding.run = Some(run.name.clone()));
+        for finding in &mut found {
+            finding.run = Some(run.name.clone());
+            advice::fit(sweep, run, finding);
+        }
         found.sort_by_key(|finding| finding.rule.number);
         found
     };

@@ -48,15 +48,18 @@ pub fn batch_norm(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Rule 20: what scaling the truth down and up again leaves of a class. [H]
-pub fn resizing_destroys(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
+/// Rule 20: what scaling the truth down and up again leaves of a foreground class. [H]
+pub fn resizing_destroys(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (class, _, ceiling) in evidence.extra(Split::Val, "resize_ceiling").filter(|(.., value)| *value < LOW_CEILING) {
+    // What falls to pieces between the structures is none of them.
+    let foreground =
+        |figure| evidence.extra(Split::Val, figure).filter(|(class, ..)| sweep.background.as_deref() != Some(*class));
+    for (class, _, ceiling) in foreground("resize_ceiling").filter(|(.., value)| *value < LOW_CEILING) {
         let text =
             format!("At this input size even a perfect network reaches only Dice {} for {class}.", score(ceiling));
         findings.push(Finding::new(20, Severity::Warn, text).of(class).against(ceiling, LOW_CEILING));
     }
-    for (class, _, lost) in evidence.extra(Split::Val, "resize_lost").filter(|(.., value)| *value > LOST) {
+    for (class, _, lost) in foreground("resize_lost").filter(|(.., value)| *value > LOST) {
         let text = format!("Scaling to the input size loses {:.0} % of the separate pieces of {class}.", lost * 100.0);
         findings.push(Finding::new(20, Severity::Warn, text).of(class).against(lost, LOST));
     }

@@ -31,8 +31,8 @@ pub const RULES: [Rule; 27] = [
     rule(1, "pooled_score_hides_classes", "The pooled score hides classes",
         "Metrics Reloaded (Maier-Hein 2024); Wang et al., NeurIPS 2023",
         "Report the macro Dice and each class's; dice_coef is the mean probability of the true class over all pixels."),
-    rule(2, "background_carries_the_score", "The background carries the score", "derived",
-        "Leave the background out of the headline figure."),
+    rule(2, "background_carries_the_score", "The commonest class carries the score", "derived",
+        "Quote the macro Dice of the foreground, not dice_coef."),
     rule(3, "class_never_predicted", "A class is never predicted", "nnU-Net issue 2623",
         "Check the masks' coding of this class; train with loss.kind = \"dice_ce\"; give the class more weight or more images."),
     rule(4, "class_missing_from_split", "A class is missing from a split", "Sechidis et al. 2011",
@@ -62,8 +62,8 @@ pub const RULES: [Rule; 27] = [
     rule(16, "optimum_on_the_edge", "The best value is at the grid's edge", "derived", "Extend the grid."),
     rule(17, "too_few_validation_images", "Too few validation images", "El Jurdi & Colliot 2023; Andre et al. 2023",
         "Use more validation images, or pool the folds of several split seeds."),
-    rule(18, "split_matters_most", "The split decides more than anything else", "Bouthillier et al. 2021",
-        "Add values to split_seed before values to any other axis."),
+    rule(18, "split_matters_most", "Repetitions of a setting differ mostly by their split", "Bouthillier et al. 2021",
+        "Quote a setting's mean over splits with its interval, never the score of one split."),
     rule(19, "effect_within_noise", "An axis makes no difference that can be told from noise", "nnU-Net Revisited (Isensee 2024)",
         "Do not rank its values."),
     rule(20, "resizing_destroys_structures", "Resizing destroys structures", "Metrics Reloaded (Maier-Hein 2024)",
@@ -82,6 +82,42 @@ pub const RULES: [Rule; 27] = [
     rule(27, "tuned_on_validation", "The best score was picked on the validation images", "Dodge et al. 2019; Tang et al. 2021",
         "Keep a test split (split.fractions.test) and evaluate the chosen setting on it once."),
 ];
+
+/// Rule `number` where it has something else to say than usual.
+const fn variant(number: usize, title: &'static str, advice: &'static str) -> Rule {
+    let usual = &RULES[number - 1];
+    Rule { number, name: usual.name, title, source: usual.source, advice }
+}
+
+/// Rule 2 where the score lies below that of one class everywhere.
+pub static WORSE_THAN_ONE_CLASS: Rule = variant(
+    2,
+    "Worse than predicting one class everywhere",
+    "Look at the panels and the masks; try another train.learning_rate and more train.epochs.",
+);
+/// Rule 2 where hardly a pixel of the foreground is right.
+pub static NOTHING_LEARNED: Rule = variant(
+    2,
+    "Nothing was learned",
+    "Look at the panels: check masks, classes and train.learning_rate before comparing settings.",
+);
+/// Rule 4 where there are some.
+pub static FEW_IMAGES: Rule =
+    variant(4, "Few images have a class", "Add images of the class; its score hangs on these few.");
+/// Rule 14 where nothing but rises speaks for it.
+pub static RATE_MAY_BE_TOO_HIGH: Rule = variant(
+    14,
+    "The learning rate may be too high",
+    "Try a third of train.learning_rate, or warm up (train.warmup_epochs).",
+);
+/// Rule 15 where the network is no better than a guess.
+pub static HARDLY_LEARNED: Rule = variant(
+    15,
+    "The run has learned next to nothing",
+    "Try ten times train.learning_rate, or train for more epochs; check the masks.",
+);
+/// Rule 23 about masks.
+pub static LABELS_EXCHANGED: Rule = variant(23, "Labels seem exchanged in some masks", "Look at these masks.");
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,16 @@
 //! Rules about what the scores say and hide: 1, 2, 3, 21, 24.
 
-use super::{Finding, Severity};
+use super::{
+    Finding, Severity,
+    rules::{NOTHING_LEARNED, WORSE_THAN_ONE_CLASS},
+};
 use crate::{
     domain::{Counts, Split},
-    report::{aggregate::Sweep, evidence::Evidence, words::score},
+    report::{
+        aggregate::{ClassPoint, Sweep},
+        evidence::Evidence,
+        words::score,
+    },
     statistics,
 };
 
@@ -25,21 +32,28 @@ pub fn pooled_hides_classes(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Findi
     vec![Finding::new(1, Severity::Warn, text).against(pooled - macro_dice, GAP)]
 }
 
-/// Rule 2: how far the pooled score lies above that of predicting the commonest class everywhere. [H]
+/// Rule 2: hardly a pixel of the foreground is right; or how far the pooled score lies above that of predicting the
+/// commonest class everywhere, as a share of what is left to gain. [H]
 pub fn background_carries(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     const WEAK: f64 = 0.5;
-    let Some((skill, pooled, majority, class)) = skill(sweep, evidence) else { return vec![] };
-    if skill > WEAK {
-        return vec![];
+    const NOTHING: f64 = 0.05;
+    let dice = evidence.run.best_row(sweep.monitor, Split::Val).and_then(|row| row.dice_macro);
+    if let Some(dice) = dice.filter(|&dice| dice < NOTHING) {
+        let text = format!("The macro Dice of the foreground is {} even at the best epoch.", score(dice));
+        return vec![Finding::by(&NOTHING_LEARNED, Severity::Fail, text).against(dice, NOTHING)];
     }
-    let severity = if skill <= 0.0 { Severity::Fail } else { Severity::Warn };
+    let Some((skill, pooled, majority, class)) = skill(sweep, evidence).filter(|found| found.0 <= WEAK) else {
+        return vec![];
+    };
+    let (pooled, majority) = (score(pooled), score(majority));
+    if skill <= 0.0 {
+        let text = format!("val dice_coef is {pooled}; predicting {class} everywhere would score {majority}.");
+        return vec![Finding::by(&WORSE_THAN_ONE_CLASS, Severity::Fail, text).against(skill, 0.0)];
+    }
     let text = format!(
-        "val dice_coef is {}; predicting {class} everywhere scores {}: skill {}.",
-        score(pooled),
-        score(majority),
-        score(skill)
+        "val dice_coef is {pooled}, but predicting {class}, the commonest class, everywhere would already score {majority}."
     );
-    vec![Finding::new(2, severity, text).against(skill, if skill <= 0.0 { 0.0 } else { WEAK })]
+    vec![Finding::new(2, Severity::Warn, text).of(class).against(skill, WEAK)]
 }
 
 /// Skill, pooled score, the score of the commonest class everywhere (with one-hot masks its share), and that class.
@@ -65,45 +79,27 @@ pub fn class_never_predicted(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Find
     let predicted = |counts: Counts| counts.tp + counts.fp;
     let finding = |class: &String| {
         let history = evidence.class(Split::Val, class)?;
-        let absent: Vec<(usize, bool)> = history
-            .points
-            .iter()
-            .filter(|point| point.images > 0)
-            .map(|point| {
-                let hardly = predicted(point.counts) as f64 <= HARDLY * point.counts.support() as f64;
-                (point.epoch as usize, hardly)
-            })
-            .collect();
-        let last = absent.iter().rev().take_while(|(_, absent)| *absent).count();
-        let best = absent.iter().position(|(epoch, _)| *epoch == evidence.best)?;
-        let around_best = if absent[best].1 {
-            let before = absent[..best].iter().rev().take_while(|(_, absent)| *absent).count();
-            before + absent[best..].iter().take_while(|(_, absent)| *absent).count()
-        } else {
-            0
-        };
-        let epochs = last.max(around_best);
+        let points: Vec<_> = history.points.iter().filter(|point| point.images > 0).collect();
+        let is_absent = |point: &&ClassPoint| predicted(point.counts) as f64 <= HARDLY * point.counts.support() as f64;
+        let last = points.iter().rev().take_while(|point| is_absent(point)).count();
+        let best = points.iter().position(|point| point.epoch as usize == evidence.best)?;
+        let before = points[..best].iter().rev().take_while(|point| is_absent(point)).count();
+        let after = points[best..].iter().take_while(|point| is_absent(point)).count();
+        let around_best = if after == 0 { best..best } else { best - before..best + after };
+        let streak = if last >= around_best.len() { points.len() - last..points.len() } else { around_best };
+        let epochs = streak.len();
         // Runs shorter than three epochs are judged by all they have.
-        let needed = EPOCHS.min(absent.len());
+        let needed = EPOCHS.min(points.len());
         if epochs < needed {
             return None;
         }
-        let when = if epochs == absent.len() { "in any epoch".into() } else { format!("for {epochs} epochs in a row") };
-        let most = history.points.iter().rev().take(epochs).map(|point| predicted(point.counts)).max();
+        let when = if epochs == points.len() { "in any epoch".into() } else { format!("for {epochs} epochs in a row") };
+        let most = points[streak].iter().map(|point| predicted(point.counts)).max();
         let what = if most == Some(0) { "No pixel is" } else { "Hardly any pixel is" };
         let text = format!("{what} predicted as {class} {when}, though val has it.");
         Some(Finding::new(3, Severity::Fail, text).of(class).against(epochs as f64, needed as f64))
     };
     sweep.foreground().filter_map(finding).collect()
-}
-
-/// Rule 2's companion for a run in which nothing is predicted right at all.
-pub fn worse_than_nothing(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
-    let row = evidence.run.best_row(sweep.monitor, Split::Val);
-    let Some(dice) = row.and_then(|row| row.dice_macro).filter(|&dice| dice < 0.05) else { return vec![] };
-    let text = format!("The macro Dice of the foreground is {} even at the best epoch.", score(dice));
-    let advice = "Look at the panels: check masks, classes and learning rate before comparing settings.";
-    vec![Finding::new(2, Severity::Fail, text).against(dice, 0.05).advise(advice)]
 }
 
 /// Rule 21: macro soft Dice minus macro hard Dice. [H]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::{Finding, Severity};
+use super::{Finding, Severity, beyond};
 use crate::{
     domain::{Split, float_text, seed},
     report::{
@@ -19,7 +19,7 @@ use crate::{
 /// Every finding about the sweep.
 pub fn all(sweep: &Sweep, standings: &[Standing<'_>], variance: Option<&[Component]>) -> Vec<Finding> {
     let mut findings = edges(sweep, standings);
-    findings.extend(variance.and_then(split_matters));
+    findings.extend(variance.and_then(|components| split_matters(components, standings)));
     findings.extend(within_noise(sweep));
     findings.extend(tuned_on_validation(sweep, standings));
     findings
@@ -38,31 +38,21 @@ fn edges(sweep: &Sweep, standings: &[Standing<'_>]) -> Vec<Finding> {
             last if last + 1 == numbers.len() => (numbers[last], numbers[last - 1]),
             _ => return None,
         };
-        let next = beyond(edge, inner)?;
+        // The edge of an axis that makes no difference is nowhere to go on from.
+        effect_p(sweep, axis).filter(|&p| p <= ALPHA)?;
         let side = if place == 0 { "lowest" } else { "highest" };
         let text = format!("The best setting has the {side} {axis} of the grid, {value}.");
-        let advice = format!(
-            "Add to [grid]: {} = [{}]",
-            setting::key(axis),
-            next.iter().map(|&n| float_text(n)).collect::<Vec<_>>().join(", ")
+        let advice = beyond::step(best.cell.runs.first()?, axis, edge, inner).map_or_else(
+            || format!("No further value of {axis} can be proposed."),
+            |next| {
+                let mut values = levels.clone();
+                values.insert(if place == 0 { 0 } else { levels.len() }, float_text(next));
+                format!("Set in [grid]: {} = [{}]", setting::key(axis), values.join(", "))
+            },
         );
         Some(Finding::new(16, Severity::Info, text).advise(advice))
     };
     axes.iter().zip(&best.cell.setting).filter_map(finding).collect()
-}
-
-/// The next two values beyond an edge: by the ratio of the last two where they are positive, whole numbers kept whole.
-fn beyond(edge: f64, inner: f64) -> Option<Vec<f64>> {
-    if !(edge > 0.0 && inner > 0.0) {
-        return None;
-    }
-    let ratio = edge / inner;
-    let whole = edge.fract() == 0.0 && inner.fract() == 0.0;
-    let tidy = |value: f64| if whole { value.round() } else { format!("{value:.2e}").parse().unwrap_or(value) };
-    let next: Vec<f64> = [edge * ratio, edge * ratio * ratio].map(tidy).into();
-    let mut next: Vec<f64> = next.into_iter().filter(|&value| value > 0.0 && value != edge).collect();
-    next.dedup();
-    (!next.is_empty()).then_some(next)
 }
 
 /// The scored runs and, for each axis that varies among them, its factor.
@@ -90,22 +80,27 @@ pub fn variance(sweep: &Sweep) -> Option<Vec<Component>> {
     statistics::components(&scores, &factors, true).or_else(|| statistics::components(&scores, &factors, false))
 }
 
-/// Rule 18: the share of the variance between repetitions that is the split's. [H]
-fn split_matters(components: &[Component]) -> Option<Finding> {
+/// Rule 18: the share of the variance between repetitions that is the split's; a warning where the split moves the
+/// score as much as the settings do. [H]
+fn split_matters(components: &[Component], standings: &[Standing<'_>]) -> Option<Finding> {
     const SHARE: f64 = 0.5;
-    let of = |is: &dyn Fn(&str) -> bool| components.iter().filter(|c| is(&c.name)).map(|c| c.variance).sum::<f64>();
-    let split = of(&cells::is_split);
-    let rest = of(&|name| name == "residual" || (cells::is_replicate(name) && !cells::is_split(name)));
+    let of = |source| components.iter().filter(|c| cells::source(&c.name) == source).map(|c| c.variance).sum::<f64>();
+    let (split, rest) = (of(cells::Source::Split), of(cells::Source::Chance));
     let share = split / (split + rest);
     if share.is_nan() || share <= SHARE {
         return None;
     }
-    let text = format!(
-        "{:.0} % of the variance between repetitions of a setting comes with the split (standard deviation {}).",
+    let (split, settings) = (split.sqrt(), of(cells::Source::Setting).sqrt());
+    let mut text = format!(
+        "{:.0} % of the variance between repetitions of a setting comes with the split (standard deviation {}",
         share * 100.0,
-        words::score(split.sqrt())
+        words::score(split)
     );
-    Some(Finding::new(18, Severity::Warn, text).against(share, SHARE))
+    text += &if standings.len() > 1 { format!("; between settings {}).", words::score(settings)) } else { ").".into() };
+    let ties = standings.iter().skip(1).any(|standing| standing.ties);
+    let severity = if ties && split >= settings { Severity::Warn } else { Severity::Info };
+    let finding = Finding::new(18, severity, text).against(share, SHARE);
+    Some(if ties { finding.advise("Add values to split_seed before values to any other axis.") } else { finding })
 }
 
 /// Rule 19: an axis whose values, dealt out anew among runs alike in all else, explain as much.
@@ -141,13 +136,13 @@ fn tuned_on_validation(sweep: &Sweep, standings: &[Standing<'_>]) -> Vec<Finding
         return vec![];
     }
     let has_test = sweep.runs.iter().any(|run| run.split.iter().any(|row| row.split == Split::Test));
-    let tried = words::count(standings.len(), "setting");
+    let (tried, picked) = match standings.len() {
+        1 => ("one setting".to_owned(), "The best epoch was".to_owned()),
+        settings => (format!("{settings} settings"), format!("The best of {settings} settings was")),
+    };
     if let Some(last) = sweep.tests.last() {
         let (severity, text) = match last.look {
-            1 => (
-                Severity::Info,
-                format!("{} was picked among {tried} and then evaluated on the test images, once.", last.setting),
-            ),
+            1 => (Severity::Info, format!("{}, of {tried}, was evaluated on the test images once.", last.setting)),
             looks => (
                 Severity::Warn,
                 format!("The test images were looked at {looks} times: the best of these looks is optimistic too."),
@@ -159,18 +154,12 @@ fn tuned_on_validation(sweep: &Sweep, standings: &[Standing<'_>]) -> Vec<Finding
                 .advise("Quote the test score, not the validation score."),
         ];
     }
-    let (severity, text) = if has_test {
-        (
-            Severity::Info,
-            format!("The best of {tried} was picked on the validation images that score it: its score is optimistic."),
-        )
+    let text = format!("{picked} picked on the validation images that score it: its score is optimistic.");
+    let finding = if has_test {
+        Finding::new(27, Severity::Info, text)
+            .advise("Evaluate the chosen setting on the test images, once: sweepscope test FOLDER (the sweep's).")
     } else {
-        (
-            Severity::Warn,
-            format!(
-                "The best of {tried} was picked on the validation images that score it, and there is no test split."
-            ),
-        )
+        Finding::new(27, Severity::Warn, text + " There is no test split.")
     };
-    vec![Finding::new(27, severity, text).against(standings.len() as f64, 1.0)]
+    vec![finding.against(standings.len() as f64, 1.0)]
 }

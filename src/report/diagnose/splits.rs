@@ -43,13 +43,13 @@ pub struct ClassBalance {
 /// The balance of each split that a run was trained on, in the order of runs, and what rule 5 finds in each run, in the
 /// sweep's order. Runs with the same split share the computation.
 pub fn compare(sweep: &Sweep, evidence: &[Option<Evidence<'_>>]) -> (Vec<Balance>, Vec<Vec<Finding>>) {
-    let mut known: BTreeMap<Vec<&str>, usize> = BTreeMap::new();
+    let mut known: BTreeMap<[Vec<&str>; 2], usize> = BTreeMap::new();
     let mut first: Vec<&Evidence<'_>> = Vec::new();
     let mut places: Vec<Option<usize>> = Vec::new();
     for evidence in evidence {
         let usable = evidence.as_ref().filter(|evidence| evidence.val.len() > 1 && evidence.train.len() > 1);
         places.push(usable.map(|evidence| {
-            let images = evidence.val.iter().map(|(image, _)| *image).collect();
+            let images = [&evidence.val, &evidence.train].map(|split| split.iter().map(|(image, _)| *image).collect());
             *known.entry(images).or_insert_with(|| {
                 first.push(evidence);
                 first.len() - 1
@@ -69,15 +69,19 @@ fn balance(sweep: &Sweep, evidence: &Evidence<'_>) -> Balance {
     let observed = Dealt::of(sweep, &images, &order, val);
     let blocks = blocks(evidence);
     let grouped = blocks.len() < images.len();
+    let in_val = blocks.iter().filter(|block| block.iter().any(|&image| image < val)).count();
+    let groups = blocks.len();
     let by_group = random_splits(sweep, &images, blocks, val);
-    let mut findings = exceeded(sweep, &observed, &by_group, Severity::Warn);
+    let dealt = if grouped { "random splits of whole groups" } else { "random splits" };
+    let mut findings = exceeded(sweep, &observed, &by_group, Severity::Warn, dealt);
     if grouped && findings.is_empty() {
         let singly = random_splits(sweep, &images, order.iter().map(|&image| vec![image]).collect(), val);
-        findings = exceeded(sweep, &observed, &singly, Severity::Info);
+        findings = exceeded(sweep, &observed, &singly, Severity::Info, "random splits of single images");
         // Nothing but other data would help, so it is said once and not for every class.
         findings.truncate(1);
         for finding in &mut findings {
-            finding.evidence += " Other splits of these groups are no better.";
+            let alone = if in_val == 1 { format!("; val is one group of {groups}") } else { String::new() };
+            finding.evidence = format!("Whole groups are kept together{alone}. {}", finding.evidence);
             finding.advice = "Have more groups, or pool the folds of several split seeds.".into();
         }
     }
@@ -134,21 +138,25 @@ fn random_splits(sweep: &Sweep, images: &[&[Counts]], mut blocks: Vec<Vec<usize>
 /// Findings for each distance above the level in the random splits. There is one over all pixels and one a class:
 /// each is held to the level divided by their number (Bonferroni), or every fifth random split of four classes would
 /// be called different.
-fn exceeded(sweep: &Sweep, observed: &Dealt, random: &[Dealt], severity: Severity) -> Vec<Finding> {
+fn exceeded(sweep: &Sweep, observed: &Dealt, random: &[Dealt], severity: Severity, dealt: &str) -> Vec<Finding> {
     let level = 1.0 - (1.0 - PERCENTILE) / observed.distances.len() as f64;
     let finding = |(place, &observed): (usize, &f64)| {
         let drawn: Vec<f64> = random.iter().map(|dealt| dealt.distances[place]).collect();
         let limit = statistics::quantile(&drawn, level).filter(|limit| observed > limit + 1e-12)?;
         let less = drawn.iter().filter(|&&distance| distance < observed).count();
-        let percent = 100.0 * less as f64 / DRAWS as f64;
+        let how_many = if less == DRAWS {
+            "all 1,000".to_owned()
+        } else {
+            format!("{:.1} % of 1,000", 100.0 * less as f64 / DRAWS as f64)
+        };
         let (what, class) = match place.checked_sub(1) {
             None => ("The pixels' classes in train and val differ".to_owned(), None),
             Some(place) => {
                 let class = &sweep.classes[place];
-                (format!("The share of {class} an image differs between train and val"), Some(class))
+                (format!("The share of {class} in an image differs between train and val"), Some(class))
             }
         };
-        let found = Finding::new(5, severity, format!("{what} more than in {percent:.1} % of random splits."));
+        let found = Finding::new(5, severity, format!("{what} more than in {how_many} {dealt}."));
         let found = found.against(observed, limit);
         Some(class.map_or(found.clone(), |class| found.of(class)))
     };

@@ -1,6 +1,9 @@
 //! Rules about how the run was trained: 11, 14, 15, 26.
 
-use super::{Finding, Severity};
+use super::{
+    Finding, Severity,
+    rules::{HARDLY_LEARNED, RATE_MAY_BE_TOO_HIGH},
+};
 use crate::{
     domain::{Figure, LossKind, LrSchedule, Split},
     report::{
@@ -62,24 +65,25 @@ fn movement(loss: &[f64]) -> Option<f64> {
 /// Below this a loss that does not fall stands still: its rate is too low, not too high. [H]
 const STILL: f64 = 0.02;
 
-/// The share of epochs in which the training loss rises. A converged loss wavers: what counts is the first half, or all
-/// of it where the loss never fell much.
+/// The share of steps from epoch to epoch in which the training loss rises by more than standing still. A converged
+/// loss wavers: what counts is the first half, eight steps at least, or all of it where the loss never fell much.
 fn rises(loss: &[f64]) -> Option<Finding> {
     const RISES: f64 = 0.4;
     const FALL: f64 = 0.3;
+    const STEPS: usize = 8;
     let (first, lowest) = (loss[0], loss.iter().copied().fold(f64::INFINITY, f64::min));
     let stuck = first - lowest < FALL * first;
-    let counted = if stuck { loss } else { &loss[..loss.len().div_ceil(2)] };
-    let risen = counted.windows(2).filter(|pair| pair[1] > pair[0]).count() as f64 / (counted.len() - 1) as f64;
+    let steps = if stuck { loss.len() - 1 } else { (loss.len().div_ceil(2) - 1).max(STEPS) };
+    let counted = loss.get(..=steps).filter(|_| steps >= STEPS)?;
+    let risen = counted.windows(2).filter(|pair| pair[0] > 0.0 && (pair[1] / pair[0]).ln() > STILL).count();
+    let share = risen as f64 / steps as f64;
     let text = format!(
-        "The train loss rises in {:.0} % of the {}epochs and falls from {} to {} at best.",
-        risen * 100.0,
-        if stuck { "" } else { "first half's " },
-        score(first),
-        score(lowest)
+        "The train loss rises in {risen} of {}{steps} steps from epoch to epoch; its lowest is {}, its first {}.",
+        if stuck { "" } else { "the first " },
+        score(lowest),
+        score(first)
     );
-    let moves = movement(counted).is_some_and(|movement| movement > STILL);
-    (risen > RISES && moves).then(|| Finding::new(14, Severity::Warn, text).against(risen, RISES))
+    (share > RISES).then(|| Finding::by(&RATE_MAY_BE_TOO_HIGH, Severity::Warn, text).against(share, RISES))
 }
 
 /// The training loss, measured over the whole split, still moves far from epoch to epoch in the last half: steps that
@@ -146,13 +150,13 @@ pub fn rate_too_low(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     let entropy = evidence.extra(Split::Val, "entropy").next().map(|(.., value)| value);
     if let Some(entropy) = entropy.filter(|&entropy| entropy > UNSURE) {
         let text = format!("The predictions' entropy is {:.0} % of that of a guess.", entropy * 100.0);
-        return vec![Finding::new(15, Severity::Warn, text).against(entropy, UNSURE)];
+        return vec![Finding::by(&HARDLY_LEARNED, Severity::Warn, text).against(entropy, UNSURE)];
     }
     let guess = 1.0 / sweep.classes.len().max(1) as f64;
     let soft = evidence.run.rows(Split::Train).last().and_then(|row| row.dice_coef);
     if let Some(soft) = soft.filter(|&soft| soft < guess + 0.1 && sweep.classes.len() > 2) {
         let text = format!("Train dice_coef ends at {}; a uniform guess scores {}.", score(soft), score(guess));
-        return vec![Finding::new(15, Severity::Warn, text).against(soft, guess + 0.1)];
+        return vec![Finding::by(&HARDLY_LEARNED, Severity::Warn, text).against(soft, guess + 0.1)];
     }
     let dice = values(&evidence.dice(Split::Val));
     let width = (dice.len() / 10).max(3);

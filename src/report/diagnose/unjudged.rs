@@ -18,18 +18,19 @@ pub struct Unjudged {
 /// What is missing, how it is known to be there, and the numbers of the rules that need it.
 type Need = (&'static str, fn(&Run) -> bool, &'static [usize]);
 
-const NEEDS: [Need; 11] = [
+const NEEDS: [Need; 12] = [
     ("dice_coef on val", |run| has(run, Split::Val, |row| row.dice_coef), &[1, 2]),
     ("counts of each class on val", |run| run.classes.iter().any(|class| class.split == Split::Val), &[3, 4]),
-    ("split.csv", |run| !run.split.is_empty(), &[5, 6]),
-    ("the loss on val", |run| has(run, Split::Val, |row| row.loss), &[9]),
-    ("macro Dice on train", |run| has(run, Split::Train, |row| row.dice_macro), &[10]),
-    ("the loss on train", |run| has(run, Split::Train, |row| row.loss), &[14, 26]),
     (
-        "counts of each val image (images.csv)",
-        |run| run.images.rows.iter().any(|row| row.split == Split::Val),
-        &[17, 23, 25],
+        "counts of each train and val image (images.csv)",
+        |run| [Split::Train, Split::Val].iter().all(|split| has_images(run, *split)),
+        &[5],
     ),
+    ("split.csv", |run| !run.split.is_empty(), &[6]),
+    ("the loss on val", |run| has(run, Split::Val, |row| row.loss), &[9]),
+    ("macro Dice on train", |run| has(run, Split::Train, |row| row.dice_macro), &[7, 10]),
+    ("the loss on train", |run| has(run, Split::Train, |row| row.loss), &[14, 26]),
+    ("counts of each val image (images.csv)", |run| has_images(run, Split::Val), &[17, 23, 25]),
     ("soft_dice (evidence.csv)", |run| has_evidence(run, "soft_dice"), &[21]),
     ("ece (evidence.csv)", |run| has_evidence(run, "ece"), &[22]),
     ("confusion (evidence.csv)", |run| has_evidence(run, "confusion"), &[24]),
@@ -38,6 +39,10 @@ const NEEDS: [Need; 11] = [
 
 fn has(run: &Run, split: Split, figure: fn(&EpochRow) -> Option<f64>) -> bool {
     run.rows(split).iter().any(|row| figure(row).is_some())
+}
+
+fn has_images(run: &Run, split: Split) -> bool {
+    run.images.rows.iter().any(|row| row.split == split)
 }
 
 fn has_evidence(run: &Run, figure: &str) -> bool {

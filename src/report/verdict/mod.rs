@@ -1,35 +1,100 @@
-//! The result in plain words: what is best, what the pooled score hides, whether the curves can be trusted, and how
-//! much the split decides.
+//! The result in plain words, as answers to three questions: which setting is best, what is wrong, what to do next.
 
 mod classes;
 mod splits;
+mod wrong;
 
-use super::{Analysis, aggregate::Sweep, standings::Standing, words};
+use serde::Serialize;
+
+use super::{Analysis, aggregate::Sweep, next, standings::Standing, words};
 use crate::domain::{Direction, RunState};
 
-/// A line each: how far the sweep is, the ranking, the test images where they were looked at, what the pooled score
-/// hides, whether the validation curves jump, what stratified splits change, what moves the score.
-pub fn lines(sweep: &Sweep, analysis: &Analysis<'_>) -> Vec<String> {
-    let Some(best) = analysis.standings.first() else {
-        let failed = sweep.runs.iter().filter(|run| run.state.state == RunState::Failed).count();
-        return vec![format!("No run has a score yet: {}, {failed} failed.", words::count(sweep.runs.len(), "run"))];
-    };
+/// Which question a line answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Which setting is best, how surely, and what moves the score.
+    Best,
+    /// What is wrong with the runs, and how far the scores can be trusted.
+    Wrong,
+    /// What to do next.
+    Next,
+}
+
+/// A sentence or two of the verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// The question.
+    pub kind: Kind,
+    /// The answer.
+    pub text: String,
+}
+
+impl std::fmt::Display for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The most important line of each kind, then the others, kind by kind.
+pub fn lines(sweep: &Sweep, analysis: &Analysis<'_>) -> Vec<Line> {
+    let answers = [
+        (Kind::Best, best(sweep, analysis)),
+        (Kind::Wrong, wrong::lines(sweep, analysis)),
+        (Kind::Next, next::step(sweep, analysis).into_iter().collect()),
+    ];
+    let line = |kind: Kind| move |text: &String| Line { kind, text: text.clone() };
+    let first = answers.iter().filter_map(|(kind, texts)| texts.first().map(line(*kind)));
+    let others = answers.iter().flat_map(|(kind, texts)| texts.iter().skip(1).map(line(*kind)));
+    first.chain(others).collect()
+}
+
+/// The ranking, how far the sweep is, the test images where they were looked at, what moves the score, what stratified
+/// splits change.
+fn best(sweep: &Sweep, analysis: &Analysis<'_>) -> Vec<String> {
+    let Some(best) = analysis.standings.first() else { return vec![no_score(sweep)] };
     let lines = [
-        under_way(sweep),
         Some(ranking(sweep, best, &analysis.standings)),
+        under_way(sweep),
+        given_up(sweep),
         tested(sweep),
-        classes::hidden(sweep),
-        splits::jumping(analysis),
-        splits::stratified(sweep, &analysis.balances),
         splits::spread(sweep),
+        splits::stratified(sweep, &analysis.balances),
     ];
     lines.into_iter().flatten().collect()
+}
+
+fn count(sweep: &Sweep, state: RunState) -> usize {
+    sweep.runs.iter().filter(|run| run.state.state == state).count()
+}
+
+fn no_score(sweep: &Sweep) -> String {
+    match count(sweep, RunState::Completed) {
+        0 => {
+            let runs = words::count(sweep.runs.len(), "run");
+            let failed = count(sweep, RunState::Failed);
+            let not_done = if failed > 0 { format!("{runs}, {failed} failed") } else { runs };
+            format!("No run has finished yet ({not_done}), so no setting can be compared.")
+        }
+        done => format!(
+            "No run has a score: {} is not defined in any of {}.",
+            words::metric(sweep.monitor),
+            words::count(done, "completed run")
+        ),
+    }
 }
 
 fn under_way(sweep: &Sweep) -> Option<String> {
     let open = sweep.open_runs();
     let runs = words::count(sweep.runs.len(), "run");
-    (open > 0).then(|| format!("{open} of {runs} are still to be done; what is said here may change."))
+    let are = if open == 1 { "is" } else { "are" };
+    (open > 0).then(|| format!("{open} of {runs} {are} still to be done and left out; what is said here may change."))
+}
+
+fn given_up(sweep: &Sweep) -> Option<String> {
+    let ended = count(sweep, RunState::EndedEarly);
+    let were = if ended == 1 { "run of a hopeless setting was" } else { "runs of hopeless settings were" };
+    (ended > 0).then(|| format!("{ended} {were} ended early and left out."))
 }
 
 fn ranking(sweep: &Sweep, best: &Standing<'_>, standings: &[Standing<'_>]) -> String {
@@ -44,12 +109,15 @@ fn ranking(sweep: &Sweep, best: &Standing<'_>, standings: &[Standing<'_>]) -> St
     if others == 0 {
         return format!("One setting: {figure}.");
     }
+    let highest = match sweep.monitor.direction() {
+        Direction::Maximize => "Highest",
+        Direction::Minimize => "Lowest",
+    };
     let tested = standings.iter().filter(|standing| standing.p.is_some()).count();
     if tested == 0 {
         return format!(
-            "Highest: {label}, {figure}. No two splits are shared by two settings, so nothing can be said to be better."
-        )
-        .replace("Highest", highest(sweep));
+            "{highest}: {label}, {figure}. No two splits are shared by two settings, so nothing can be said to be better."
+        );
     }
     let ties = standings[1..].iter().filter(|standing| standing.ties).count();
     let verdict = match ties {
@@ -60,7 +128,7 @@ fn ranking(sweep: &Sweep, best: &Standing<'_>, standings: &[Standing<'_>]) -> St
         all if all == others => "no other setting can be told apart from it, so do not rank them".into(),
         some => format!("{some} of the {others} other settings cannot be told apart from it"),
     };
-    format!("{} mean: {label}, {figure}; {verdict}.", highest(sweep))
+    format!("{highest} mean: {label}, {figure}; {verdict}.")
 }
 
 fn tested(sweep: &Sweep) -> Option<String> {
@@ -77,11 +145,4 @@ fn tested(sweep: &Sweep) -> Option<String> {
         words::mean_and_spread(&scores),
         words::count(scores.len(), "run")
     ))
-}
-
-fn highest(sweep: &Sweep) -> &'static str {
-    match sweep.monitor.direction() {
-        Direction::Maximize => "Highest",
-        Direction::Minimize => "Lowest",
-    }
 }

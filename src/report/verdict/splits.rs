@@ -61,9 +61,13 @@ pub fn stratified(sweep: &Sweep, balances: &[Balance]) -> Option<String> {
          splits the mean score then varies by {} (at random: {}; standard deviation).",
         100.0 - balanced,
         100.0 - random,
-        words::score(less),
-        words::score(spread)
+        three(less),
+        three(spread)
     ))
+}
+
+fn three(value: f64) -> String {
+    words::cell(Some(value))
 }
 
 /// The largest difference between an axis's values against that between splits, each by its means.
@@ -77,19 +81,19 @@ pub fn spread(sweep: &Sweep) -> Option<String> {
     Some(match (axis, split) {
         (Some((axis, setting)), Some(split)) if split >= setting => format!(
             "The split moves the score more ({}, highest minus lowest mean) than any axis does ({axis}: {}).",
-            words::score(split),
-            words::score(setting)
+            three(split),
+            three(setting)
         ),
         (Some((axis, setting)), Some(split)) => format!(
             "{axis} moves the score most: {} between its highest and lowest mean; splits move it by {}.",
-            words::score(setting),
-            words::score(split)
+            three(setting),
+            three(split)
         ),
         (Some(_), None) => {
-            "All runs share one split: whether another would rank the settings alike is not known.".into()
+            "All runs with a score share one split: whether another would rank the settings alike is not known.".into()
         }
         (None, Some(split)) => {
-            format!("Between splits the score moves by {} (highest minus lowest).", words::score(split))
+            format!("Between splits the score moves by {} (highest minus lowest).", three(split))
         }
         (None, None) => return None,
     })
