@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 
 use sweep::Fake;
 use sweepscope::{
-    domain::{ClassRow, Counts, EarlyStopping, EpochRow, Failure, FailureKind, ImageRow, Metric, RunState, Split},
+    domain::{
+        ClassRow, Counts, EarlyStopping, EpochRow, Failure, FailureKind, ImageRow, Metric, RunState, Split, TrainerConfig,
+    },
     report::{self, diagnose::Finding},
     store::{RunDir, RunFile, SweepDir, read_rows, write_rows},
 };
@@ -236,8 +238,8 @@ fn a_score_that_still_rises_at_the_end_fires_rule_15() {
 }
 
 #[test]
-fn a_jump_where_the_run_was_resumed_fires_rule_26() {
-    let fired = planted(|run| {
+fn a_jump_where_an_outside_trainer_was_resumed_fires_rule_26() {
+    let jumps = |run: &RunDir| {
         change(&run.timing_csv(), |row: &mut sweepscope::domain::TimingRow| {
             row.attempt = 1 + usize::from(row.epoch > 20);
         });
@@ -246,8 +248,13 @@ fn a_jump_where_the_run_was_resumed_fires_rule_26() {
                 row.loss = row.loss.map(|loss| loss + 0.2);
             }
         });
-    });
-    assert!(fired.contains(&26), "{fired:?}");
+    };
+    let outside = |run: &RunDir| {
+        jumps(run);
+        configure(run, |config| config.trainer = Some(TrainerConfig::default().into()));
+    };
+    assert!(planted(outside).contains(&26));
+    assert!(!planted(jumps).contains(&26));
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! Reads a sweep's files once, into a compact form that everything else in the report works on.
 
-use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use csv::ByteRecord;
 use serde::de::DeserializeOwned;
@@ -215,7 +220,25 @@ pub(super) fn read_tables(dir: &RunDir, run: &mut Run, copy: &mut Copy<'_>) -> V
     let mut problems = Vec::new();
     add_epochs(dir, run, &mut whole_lines, copy, &mut problems);
     read_whole(dir, run, &mut problems);
+    problems.extend(lost_rows(dir, run));
     problems
+}
+
+/// Tables of the built-in trainer that end before the epoch that the state vouches for: somebody else cut them.
+fn lost_rows(dir: &RunDir, run: &Run) -> Vec<String> {
+    let last = run.state.epoch;
+    let is_ours = run.file.as_ref().is_some_and(|file| file.config.trainer.is_none());
+    if last == 0 || !is_ours {
+        return Vec::new();
+    }
+    let epochs = run.epochs.values().filter_map(|rows| rows.last()).map(|row| row.epoch).min();
+    let classes = run.classes.iter().filter_map(|class| class.points.last()).map(|point| point.epoch as usize).min();
+    let lost = |(path, end): (PathBuf, Option<usize>)| {
+        let end = end.unwrap_or(0);
+        let path = path.display();
+        (end < last).then(|| format!("{path} ends with epoch {end} and the run with epoch {last}: rows are lost"))
+    };
+    [(dir.epochs_csv(), epochs), (dir.classes_csv(), classes)].into_iter().filter_map(lost).collect()
 }
 
 /// Takes the header and a row of a table.

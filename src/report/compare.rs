@@ -46,7 +46,7 @@ pub struct Comparison {
     pub pairs: usize,
     /// Splits they lie on.
     pub splits: usize,
-    /// A − B, positive where A is better; the mean over splits.
+    /// How far A is ahead: A − B, of a loss B − A; the mean over splits.
     pub difference: f64,
     /// Its 95 % interval (Nadeau & Bengio), where there are two splits.
     pub interval: Option<[f64; 2]>,
@@ -176,7 +176,7 @@ pub fn lines(answer: &Comparison) -> Vec<String> {
         format!("A: {}: {} {}", answer.a, answer.figure, score(answer.mean_a)),
         format!("B: {}: {} {}", answer.b, answer.figure, score(answer.mean_b)),
         format!(
-            "A − B: {} ({interval}; {} on {})",
+            "A ahead of B by {} ({interval}; {} on {})",
             score(answer.difference),
             words::count(answer.pairs, "pair"),
             words::count(answer.splits, "split")
