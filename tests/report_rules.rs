@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use sweep::Fake;
 use sweepscope::{
     domain::{
-        ClassRow, Counts, EarlyStopping, EpochRow, Failure, FailureKind, ImageRow, Metric, RunState, Split, TrainerConfig,
+        ClassRow, Counts, EarlyStopping, EpochRow, Failure, FailureKind, ImageRow, Metric, RunState, Split,
+        TrainerConfig,
     },
     report::{self, diagnose::Finding},
     store::{RunDir, RunFile, SweepDir, read_rows, write_rows},

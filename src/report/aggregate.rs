@@ -231,8 +231,12 @@ fn lost_rows(dir: &RunDir, run: &Run) -> Vec<String> {
     if last == 0 || !is_ours {
         return Vec::new();
     }
-    let epochs = run.epochs.values().filter_map(|rows| rows.last()).map(|row| row.epoch).min();
-    let classes = run.classes.iter().filter_map(|class| class.points.last()).map(|point| point.epoch as usize).min();
+    // The test images are looked at once, with the best epoch.
+    let of_all_epochs = |split: Split| split != Split::Test;
+    let epochs = run.epochs.iter().filter(|(split, _)| of_all_epochs(**split)).filter_map(|(_, rows)| rows.last());
+    let epochs = epochs.map(|row| row.epoch).min();
+    let classes = run.classes.iter().filter(|class| of_all_epochs(class.split)).filter_map(|class| class.points.last());
+    let classes = classes.map(|point| point.epoch as usize).min();
     let lost = |(path, end): (PathBuf, Option<usize>)| {
         let end = end.unwrap_or(0);
         let path = path.display();
