@@ -111,7 +111,7 @@ impl Curves {
             panel("Dice (macro, foreground)", "Dice", Scale::Score, both(|row| row.dice_macro)),
             panel("Dice of each class, val", "Dice", Scale::Score, classes(Split::Val)),
             panel("Dice of each class, train", "Dice", Scale::Score, classes(Split::Train)),
-            panel("dice_coef (pooled over all pixels)", "dice_coef", Scale::Score, both(|row| row.dice_coef)),
+            panel("Pooled Dice (dice_coef, what Keras prints)", "pooled Dice", Scale::Score, both(|row| row.dice_coef)),
         ];
         panels[4].baseline = majority(sweep, run);
         let gap = Some(gap(sweep, run)).filter(|line| !line.points.is_empty());

@@ -215,7 +215,7 @@ impl VarianceBar {
     /// Parts that are named.
     const NAMED: usize = 3;
     /// How dark each part is: these colours are no setting's.
-    const SHADES: [f64; 4] = [0.34, 0.24, 0.15, 0.06];
+    const SHADES: [f64; 4] = [0.38, 0.27, 0.18, 0.1];
     const WIDTH: f64 = 936.0;
 
     /// The shares of the sum of squares; `None` where there are too few runs to tell.
@@ -228,25 +228,20 @@ impl VarianceBar {
         parts.sort_by(|a, b| b.1.total_cmp(&a.1));
         parts.truncate(Self::NAMED);
         let rest = 1.0 - parts.iter().map(|(_, share)| share).sum::<f64>();
-        parts.push(("rest".into(), rest.max(0.0)));
+        let rest = Some(("rest".into(), rest)).filter(|(_, share)| *share >= 0.005);
+        parts.extend(rest);
         (total > 0.0).then_some(Self { parts })
     }
 
     /// A part's label, its left edge and width, how dark it is, and whether the label fits in.
     fn placed(&self) -> impl Iterator<Item = (String, f64, f64, f64, bool)> {
         let mut left = 12.0;
-        self.parts.iter().zip(Self::shades(self.parts.len())).map(move |((name, share), shade)| {
+        self.parts.iter().zip(Self::SHADES).map(move |((name, share), shade)| {
             let (label, start, width) = (format!("{name} {:.0} %", share * 100.0), left, share * Self::WIDTH);
             left += width;
             let fits = style::width(&label, 11.0) + 10.0 < width;
             (label, start, width, shade, fits)
         })
-    }
-
-    /// The last for the rest.
-    fn shades(parts: usize) -> impl Iterator<Item = f64> {
-        let named = Self::SHADES.into_iter().take(parts - 1);
-        named.chain(Self::SHADES.last().copied())
     }
 }
 

@@ -42,7 +42,7 @@ impl Scatter {
 
 impl Chart for Scatter {
     fn title(&self) -> String {
-        "Pooled dice_coef against macro Dice of every run on val; on the line the two would agree".into()
+        "Pooled Dice (dice_coef, what Keras prints) against macro Dice of every run on val; on the line the two would agree".into()
     }
 
     fn size(&self) -> (u32, u32) {
@@ -65,7 +65,12 @@ impl Chart for Scatter {
             .y_label_area_size(px(50.0))
             .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
         let short = |value: &f64| format!("{value:.1}");
-        style::axes(&mut chart, ("val dice_coef (pooled)", "val Dice (macro, foreground)"), (6, 6), (&short, &short))?;
+        style::axes(
+            &mut chart,
+            ("pooled val Dice (dice_coef, what Keras prints)", "val Dice (macro, foreground)"),
+            (6, 6),
+            (&short, &short),
+        )?;
         let look = INK.mix(0.4).stroke_width(wide(1.0));
         chart.draw_series([PathElement::new([(0.0, 0.0), (1.0, 1.0)], look)])?;
         let dot = |&(x, y, color): &(f64, f64, RGBColor)| Circle::new((x, y), px(3.5), color.mix(0.75).filled());

@@ -13,6 +13,8 @@ use super::{
 
 /// Room for ticks and the scale's name, and below them.
 const BELOW: f64 = 40.0;
+/// Room for a label above its row.
+const ABOVE: f64 = 14.0;
 /// Least room at the right, where the notes stand.
 const NOTES: f64 = 64.0;
 
@@ -46,6 +48,8 @@ pub struct Rows {
     pub height: f64,
     /// Width of the chart in pixels.
     pub width: f64,
+    /// Whether labels stand above their rows: for charts that have to be narrow.
+    pub labels_above: bool,
     /// How far the scale reaches.
     pub reach: Reach,
 }
@@ -53,7 +57,16 @@ pub struct Rows {
 impl Default for Rows {
     fn default() -> Self {
         let (title, scale) = (String::new(), String::new());
-        Self { title, scale, legend: None, rows: Vec::new(), height: 24.0, width: 960.0, reach: Reach::Values }
+        Self {
+            title,
+            scale,
+            legend: None,
+            rows: Vec::new(),
+            height: 24.0,
+            width: 960.0,
+            labels_above: false,
+            reach: Reach::Values,
+        }
     }
 }
 
@@ -140,7 +153,7 @@ impl Rows {
         write: style::Format<'_>,
     ) -> Result<(), DrawError> {
         let widest = self.rows.iter().map(|row| style::width(&row.label, 11.0)).fold(0.0, f64::max);
-        let left = (widest + 14.0).min(self.width * 0.5);
+        let left = if self.labels_above { 12.0 } else { (widest + 14.0).min(self.width * 0.5) };
         self.draw_legend(area)?;
         let notes = self.rows.iter().map(|row| style::width(&row.note, 10.0)).fold(0.0, f64::max);
         let right = self.width - (notes + 20.0).max(NOTES);
@@ -163,10 +176,18 @@ impl Rows {
             plane.draw_series([PathElement::new(ends, INK.mix(0.6).stroke_width(wide(1.0)))])?;
         }
         for (index, row) in self.rows.iter().enumerate() {
-            draw_row(&mut plane, row, index as f64, (low, high))?;
-            let y = px(self.top() + (index as f64 + 0.5) * self.height);
-            let label = style::fitted(&row.label, 11.0, left - 12.0);
-            area.draw(&Text::new(label, (px(left - 8.0), y), style::anchored(11.0, HPos::Right, VPos::Center)))?;
+            let band = if self.labels_above { (ABOVE / self.height, 1.0) } else { (0.0, 1.0) };
+            draw_row(&mut plane, row, index as f64, band, (low, high))?;
+            let top = self.top() + index as f64 * self.height;
+            let y = px(top + (band.0 + band.1) / 2.0 * self.height);
+            if self.labels_above {
+                let label = style::fitted(&row.label, 11.0, right - left);
+                let look = style::anchored(11.0, HPos::Left, VPos::Center);
+                area.draw(&Text::new(label, (px(left + 4.0), px(top + 9.0)), look))?;
+            } else {
+                let label = style::fitted(&row.label, 11.0, left - 12.0);
+                area.draw(&Text::new(label, (px(left - 8.0), y), style::anchored(11.0, HPos::Right, VPos::Center)))?;
+            }
             let note = (px(right + 8.0), y);
             area.draw(&Text::new(row.note.as_str(), note, style::anchored(10.0, HPos::Left, VPos::Center)))?;
         }
@@ -182,13 +203,15 @@ impl Rows {
     }
 }
 
+/// Draws a row in a part of its height, given as shares of it.
 fn draw_row<DB: DrawingBackend>(
     plane: &mut Plane<'_, DB>,
     row: &Row,
     top: f64,
+    (from, to): (f64, f64),
     (low, high): (f64, f64),
 ) -> Result<(), DrawError> {
-    let y = top + 0.5;
+    let (y, height) = (top + (from + to) / 2.0, to - from);
     let line = |ends: [(f64, f64); 2], look: ShapeStyle| PathElement::new(ends, look);
     let faint = INK.mix(0.12).stroke_width(wide(0.75));
     plane.draw_series([line([(low, y), (high, y)], faint)])?;
@@ -196,12 +219,13 @@ fn draw_row<DB: DrawingBackend>(
         plane.draw_series([line([(low, top), (high, top)], INK.mix(0.5).stroke_width(wide(0.75)))])?;
     }
     if let Some((from, to)) = row.interval {
-        let look = row.color.stroke_width(wide(1.5));
+        let (look, reach) = (row.color.stroke_width(wide(1.5)), 0.16 * height);
         plane.draw_series([line([(from, y), (to, y)], look)])?;
-        plane.draw_series([from, to].map(|end| line([(end, y - 0.16), (end, y + 0.16)], look)))?;
+        plane.draw_series([from, to].map(|end| line([(end, y - reach), (end, y + reach)], look)))?;
     }
     if let Some(mean) = row.mean {
-        plane.draw_series([line([(mean, y - 0.32), (mean, y + 0.32)], row.color.stroke_width(wide(3.0)))])?;
+        let reach = 0.32 * height;
+        plane.draw_series([line([(mean, y - reach), (mean, y + reach)], row.color.stroke_width(wide(3.0)))])?;
     }
     let look = row.color.mix(if row.points.len() > 12 { 0.5 } else { 0.75 }).filled();
     plane.draw_series(row.points.iter().map(|&point| Circle::new((point, y), px(3.5), look)))?;

@@ -66,7 +66,9 @@ pub fn ranking(sweep: &Sweep, analysis: &Analysis<'_>, most: usize) -> Option<Ro
         scale: at_best(sweep),
         rows: analysis.standings.iter().take(most).map(row).collect(),
         legend: legend_of(&axis),
-        width: 640.0,
+        width: 520.0,
+        height: 36.0,
+        labels_above: true,
         ..Rows::default()
     })?
     .if_any()
