@@ -32,8 +32,8 @@ function listFindings(details) {
     const title = document.createElement("strong");
     const of = finding.querySelector("summary .of");
     title.textContent = finding.querySelector("summary strong").textContent + (of ? `: ${of.textContent}` : "");
-    const seen = link.parentElement.querySelector(".sight") ?? finding.querySelector("summary .evidence");
-    item.append(severity, " ", title, ": ", seen.textContent);
+    const seen = link.parentElement.querySelector(".sight")?.title ?? finding.querySelector("summary .evidence").textContent;
+    item.append(severity, " ", title, ": ", seen);
     return item;
   });
   list.replaceChildren(...items);

@@ -31,8 +31,10 @@ pub struct FindingView {
 
 /// The same thing seen in some runs.
 pub struct Seen {
-    /// Empty where it is what all runs of the finding show.
+    /// What was seen.
     pub evidence: String,
+    /// What of it is otherwise than in other runs; empty where all show the same.
+    pub differs: String,
     /// The number of each in the page, and what tells it from others.
     pub runs: Vec<(usize, String)>,
 }
@@ -67,13 +69,55 @@ fn seen(group: &Group<'_>, runs: &BTreeMap<&str, (usize, &Run)>, labels: &Labels
     for finding in &group.findings {
         let Some((number, run)) = finding.run.as_deref().and_then(|name| runs.get(name)) else { continue };
         let place = *places.entry(finding.evidence.as_str()).or_insert_with(|| {
-            seen.push(Seen { evidence: finding.evidence.clone(), runs: Vec::new() });
+            let (evidence, differs) = (finding.evidence.clone(), String::new());
+            seen.push(Seen { evidence, differs, runs: Vec::new() });
             seen.len() - 1
         });
         seen[place].runs.push((*number, labels.run(run)));
     }
-    if let [only] = seen.as_mut_slice() {
-        only.evidence.clear();
+    if seen.len() > 1 {
+        let sentences: Vec<&str> = seen.iter().map(|seen| seen.evidence.as_str()).collect();
+        let differing = differing(&sentences);
+        seen.iter_mut().zip(differing).for_each(|(seen, differs)| seen.differs = differs);
     }
     seen
+}
+
+/// The figures in which sentences differ; the sentences where their words do.
+fn differing(sentences: &[&str]) -> Vec<String> {
+    let parts: Vec<(String, Vec<&str>)> = sentences.iter().map(|sentence| figures(sentence)).collect();
+    if parts.windows(2).any(|pair| pair[0].0 != pair[1].0) {
+        return sentences.iter().map(ToString::to_string).collect();
+    }
+    let is_other = |place: &usize| parts.windows(2).any(|pair| pair[0].1[*place] != pair[1].1[*place]);
+    let places: Vec<usize> = (0..parts.first().map_or(0, |part| part.1.len())).filter(is_other).collect();
+    parts.iter().map(|part| places.iter().map(|&place| part.1[place]).collect::<Vec<_>>().join("; ")).collect()
+}
+
+/// A sentence without its figures, and these.
+fn figures(sentence: &str) -> (String, Vec<&str>) {
+    let (mut words, mut figures, mut rest) = (String::new(), Vec::new(), sentence);
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let start = if rest[..start].ends_with(" -") { start - 1 } else { start };
+        let of_figure = |c: char| c.is_ascii_digit() || ".-".contains(c);
+        let length = rest[start..].find(|c| !of_figure(c)).unwrap_or(rest.len() - start);
+        let figure = rest[start..start + length].trim_end_matches(['.', '-']);
+        words += &rest[..start];
+        words.push('#');
+        figures.push(figure);
+        rest = &rest[start + figure.len()..];
+    }
+    (words + rest, figures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_that_differ_in_figures_are_told_apart_by_these() {
+        let sentences = ["Dice is 0.72 of 10: skill -1.37.", "Dice is 0.8 of 10: skill 2."];
+        assert_eq!(differing(&sentences), ["0.72; -1.37", "0.8; 2"]);
+        assert_eq!(differing(&["clay is lost", "a 10th is lost"]), ["clay is lost", "a 10th is lost"]);
+    }
 }

@@ -62,6 +62,11 @@ impl Ranking {
             has_middles: standings.iter().any(|standing| standing.middle.is_some()),
         }
     }
+
+    /// Whether there is nothing to rank and nothing to take a mean of.
+    pub fn is_one_run(&self) -> bool {
+        matches!(self.rows.as_slice(), [row] if row.runs == 1)
+    }
 }
 
 fn row(data: &Sweep, index: usize, standing: &Standing<'_>) -> RankRow {
