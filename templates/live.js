@@ -38,6 +38,7 @@ function fill(id, html) {
   prepare(element);
   restore();
   if (id === "runs") openTarget();
+  if (id === "findings") document.querySelectorAll("details.run[open]").forEach(listFindings);
 }
 
 function take(parts) {
@@ -63,7 +64,7 @@ async function show(details) {
   if (waiting) return;
   while (asked.get(number) && details.isConnected && details.open) {
     asked.set(number, false);
-    const name = document.querySelector(`#row-${number} a`).textContent;
+    const name = document.querySelector(`#row-${number} a`).title;
     const answer = await fetch(`run/${encodeURIComponent(name)}`).catch(() => null);
     if (!answer?.ok) break;
     fill(`details-${number}`, await answer.text());

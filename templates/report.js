@@ -1,21 +1,61 @@
 "use strict";
+document.documentElement.classList.add("scripted");
+
 // What a run has to show is kept as text until it is looked at, so that a page of a thousand runs opens at once.
 function showRun(details) {
   const kept = details.querySelector("script[type='text/html']");
   if (kept) kept.parentElement.innerHTML = kept.textContent;
   prepareParts(details);
+  listFindings(details);
 }
 function prepareRun(details) {
-  details.addEventListener("toggle", () => { if (details.open) showRun(details); });
+  details.addEventListener("toggle", () => {
+    if (details.open) return showRun(details);
+    // It is no longer on the page: back to where it was opened from.
+    if (details.contains(document.activeElement)) document.querySelector(`#row-${numberOf(details)} a`)?.focus();
+  });
   if (details.open) showRun(details);
+}
+function numberOf(details) {
+  return details.id.slice("run-".length);
+}
+
+// The findings that name a run, as they are said above, among its details.
+function listFindings(details) {
+  const list = details.querySelector("[data-findings]");
+  if (!list) return;
+  const items = [...document.querySelectorAll(`#findings a[href="#${details.id}"]`)].map((link) => {
+    const finding = link.closest("details.finding");
+    const item = document.createElement("li");
+    item.className = finding.classList.contains("fail") ? "fail" : finding.classList.contains("warn") ? "warn" : "info";
+    const severity = finding.querySelector(".severity").cloneNode(true);
+    const title = document.createElement("strong");
+    const of = finding.querySelector("summary .of");
+    title.textContent = finding.querySelector("summary strong").textContent + (of ? `: ${of.textContent}` : "");
+    const seen = link.parentElement.querySelector(".sight")?.title ?? finding.querySelector("summary .evidence").textContent;
+    item.append(severity, " ", title, ": ", seen);
+    return item;
+  });
+  list.replaceChildren(...items);
+  list.hidden = items.length === 0;
 }
 
 // A link to a run opens it.
 function openTarget() {
   const target = location.hash && document.getElementById(location.hash.slice(1));
-  if (target instanceof HTMLDetailsElement) { target.open = true; showRun(target); target.scrollIntoView(); }
+  if (!(target instanceof HTMLDetailsElement)) return;
+  target.hidden = false;
+  target.open = true;
+  showRun(target);
+  target.scrollIntoView();
+  target.querySelector("summary").focus({ preventScroll: true });
 }
 window.addEventListener("hashchange", openTarget);
+// Also the same link again, once the run was closed.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[href^='#run-']");
+  if (link && link.getAttribute("href") === location.hash) openTarget();
+});
 
 // Tables: a click or Enter on a heading sorts, the field above filters by every word in it.
 const NUMBER = /^[-+]?\d*\.?\d+(e[-+]?\d+)?/i;
@@ -38,11 +78,23 @@ function sortBy(table, column, down) {
   rows.sort((a, b) => (down && !a.key.empty && !b.key.empty ? -1 : 1) * compare(a.key, b.key));
   table.tBodies[0].append(...rows.map((entry) => entry.row));
 }
-function filterRows(table, words) {
+// A number is looked for where a figure begins, so that 12 does not find 0.12; other words are looked for anywhere.
+function matcher(word) {
+  if (Number.isNaN(Number(word))) return (text) => text.includes(word);
+  return (text) => text.includes(` ${word}`) || text.includes(`=${word}`);
+}
+function filterRows(table, words, none) {
+  const matchers = words.map(matcher);
+  let shown = 0;
   for (const row of table.tBodies[0].rows) {
-    const text = row.textContent.toLowerCase();
-    row.hidden = !words.every((word) => text.includes(word));
+    const parts = [...row.cells].map((cell) => `${cell.textContent} ${cell.querySelector("a")?.title ?? ""}`);
+    const text = ` ${parts.join(" ")}`.toLowerCase();
+    row.hidden = !matchers.every((matches) => matches(text));
+    shown += row.hidden ? 0 : 1;
+    const run = row.id.startsWith("row-") && document.getElementById(`run-${row.id.slice("row-".length)}`);
+    if (run) run.hidden = row.hidden;
   }
+  none.textContent = shown === 0 ? "no row" : "";
 }
 function prepareTable(table) {
   table.removeAttribute("data-table");
@@ -60,8 +112,12 @@ function prepareTable(table) {
   field.className = "filter";
   field.placeholder = "filter rows";
   field.setAttribute("aria-label", "filter rows");
-  field.addEventListener("input", () => filterRows(table, field.value.toLowerCase().split(/\s+/).filter(Boolean)));
-  table.parentElement.before(field);
+  const none = document.createElement("p");
+  none.className = "none";
+  none.setAttribute("role", "status");
+  const words = () => field.value.toLowerCase().split(/\s+/).filter(Boolean);
+  field.addEventListener("input", () => filterRows(table, words(), none));
+  table.parentElement.before(field, none);
 }
 
 // Flicker: the prediction appears in the truth's place and goes again, so that the eye sees what differs.

@@ -40,6 +40,13 @@ fn the_page_works_in_a_browser_on_wide_and_narrow_screens() {
         assert_eq!((numbers("ascending")[0], numbers("descending")[11]), (7, 7));
         assert_eq!(seen["sorted"], "descending");
         assert_eq!(seen["shown"], 2);
+        // Runs of 24 epochs and a rate of 1e-3; of one seed; none; all.
+        assert_eq!(seen["numbers"], serde_json::json!([6, 4, 0, 12]), "{seen}");
+        assert_eq!(seen["none"], serde_json::json!(["no row", 0]));
+        assert_eq!((&seen["folded"], &seen["names"]), (&0.into(), &0.into()));
+        assert!(seen["own"].as_u64().unwrap() > 0, "{seen}");
+        assert_eq!(seen["rows"], if width > 1000 { 1 } else { 2 });
+        assert!(seen["cut"].as_f64().unwrap() <= 0.0, "{seen}");
         assert_eq!((&seen["open"], &seen["flicker"], &seen["still"]), (&true.into(), &1.into(), &0.into()));
         assert!(seen["curves"].as_u64().unwrap() > 20, "{seen}");
         let [wide, window] = [0, 1].map(|place| seen["width"][place].as_u64().unwrap());

@@ -73,7 +73,7 @@ fn a_sweep_is_watched_from_its_start_to_its_end_without_reloading() {
     assert!(run.wait().unwrap().success());
     browser.wait_for("document.querySelector('#now').innerText.includes('4 completed')");
     browser.wait_for("document.querySelectorAll('#details-2 svg.chart path').length > 20");
-    browser.wait_for("document.querySelectorAll('#details-2 .panel img').length === 3");
+    browser.wait_for("document.querySelectorAll('#details-2 .panel').length === 3");
     browser.wait_for("document.querySelectorAll('#charts svg.chart').length > 3");
     browser.wait_for("/mean: /.test(document.querySelector('#verdict').innerText)");
     browser.wait_for("document.querySelectorAll('#findings .finding').length > 0");

@@ -60,7 +60,7 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     let dataset = Dataset::open(data)?;
     let audit = audit::audit(&dataset, &splits, &sizes, data.groups.is_some())?;
     if let Some(path) = &arguments.svg {
-        let written = std::fs::write(path, audit_page::svg(&audit)?);
+        let written = std::fs::write(path, audit_page::svg(&audit, dataset.classes().background)?);
         written.map_err(|e| Refusal::wrong(format!("failed to write {}: {e}", path.display())))?;
     }
     console::answer(&if arguments.json { json(&audit)? } else { text(&audit) });

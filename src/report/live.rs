@@ -6,6 +6,7 @@ use super::{
     Analysis, ReportError,
     aggregate::{Run, Sweep},
     evidence::Evidence,
+    labels::Labels,
     page::{Page, RunRow, RunView, definitions},
     plot, verdict, words,
 };
@@ -87,15 +88,16 @@ pub fn shell(name: &str) -> Result<String, ReportError> {
 ///
 /// # Errors
 /// If a chart cannot be drawn or a part not be filled in.
-pub fn of_all_runs(data: &Sweep) -> Result<Vec<Part>, ReportError> {
+pub fn of_all_runs(sweep: &SweepDir, data: &Sweep) -> Result<Vec<Part>, ReportError> {
     let analysis = Analysis::of(data);
     let verdict: Vec<String> = verdict::lines(data, &analysis).iter().map(ToString::to_string).collect();
     let charts = plot::of_sweep(data, &analysis, &plot::Svg)?;
-    let page = Page::of(data, &analysis, &verdict, &charts);
+    let page = Page::of(sweep, data, &analysis, &verdict, &charts);
     let parts = [
         ("definitions", definitions(charts.iter().map(|(_, picture)| picture))),
         ("verdict", page.as_verdict().render()?),
         ("problems", page.as_problems().render()?),
+        ("key", page.as_key().render()?),
         ("findings", page.as_findings().render()?),
         ("settings", page.as_settings().render()?),
         ("charts", page.as_charts().render()?),
@@ -110,21 +112,32 @@ pub fn of_all_runs(data: &Sweep) -> Result<Vec<Part>, ReportError> {
 ///
 /// # Errors
 /// If it cannot be filled in.
-pub fn runs(data: &Sweep) -> Result<Part, ReportError> {
-    let nothing = Analysis::default();
-    let mut page = Page::of(data, &nothing, &[], &[]);
-    page.runs = (0..data.runs.len()).map(|place| RunView::brief(data, place)).collect();
+pub fn runs(sweep: &SweepDir, data: &Sweep) -> Result<Part, ReportError> {
+    let (nothing, labels) = (Analysis::default(), Labels::of(data));
+    let mut page = Page::of(sweep, data, &nothing, &[], &[]);
+    page.runs = (0..data.runs.len()).map(|place| RunView::brief(data, &labels, place)).collect();
     Ok(("runs".into(), page.as_runs().render()?))
 }
 
-/// The row and the heading of the run at `place`.
+/// The columns of the table of runs that depend on what has been read.
+pub fn axes(data: &Sweep) -> Vec<String> {
+    Labels::of(data).axes().iter().map(ToString::to_string).collect()
+}
+
+/// The rows and the headings of the runs at `places`.
 ///
 /// # Errors
 /// If they cannot be filled in.
-pub fn run(data: &Sweep, place: usize) -> Result<[Part; 2], ReportError> {
-    let row = RunRow::of(data, place);
-    let summary = Summary { row: &row, monitor: &words::metric(data.monitor) }.render()?;
-    Ok([(format!("row-{}", row.number), Row { row: &row }.render()?), (format!("summary-{}", row.number), summary)])
+pub fn rows(data: &Sweep, places: &[usize]) -> Result<Vec<Part>, ReportError> {
+    let (labels, monitor) = (Labels::of(data), words::metric(data.monitor));
+    let mut parts = Vec::new();
+    for &place in places {
+        let row = RunRow::of(data, &labels, place);
+        let summary = Summary { row: &row, monitor: &monitor }.render()?;
+        parts.push((format!("row-{}", row.number), Row { row: &row }.render()?));
+        parts.push((format!("summary-{}", row.number), summary));
+    }
+    Ok(parts)
 }
 
 /// Everything below the heading of the run at `place`.
@@ -135,7 +148,7 @@ pub fn details(sweep: &SweepDir, data: &Sweep, place: usize) -> Result<String, R
     let run = &data.runs[place];
     let evidence = Evidence::of(data, run);
     let curves = plot::learning_curves(data, run, &plot::Svg)?;
-    let view = RunView::of(sweep, data, place, evidence.as_ref(), curves.as_ref(), true);
+    let view = RunView::of(sweep, data, &Labels::of(data), place, evidence.as_ref(), curves.as_ref(), true);
     Ok(Details { definitions: definitions(curves.iter()), row: &view.row, run: &view }.render()?)
 }
 

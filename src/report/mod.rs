@@ -12,6 +12,7 @@
 //! | [`standings`] | settings compared honestly |
 //! | [`diagnose`] | the rules, from evidence to findings |
 //! | [`follow`] | reads what a sweep that goes on has gained |
+//! | `labels` | runs in the words of what differs between them |
 //! | [`live`] | the parts of the page of such a sweep |
 //! | `tables` | runs.csv and metrics.csv |
 //! | [`tensorboard`] | the same as TensorBoard's event files |
@@ -30,6 +31,7 @@ mod counts;
 pub mod diagnose;
 pub mod evidence;
 pub mod follow;
+mod labels;
 pub mod live;
 mod next;
 mod page;

@@ -1,29 +1,32 @@
 //! report/index.html: one file that needs nothing but the panels beside it and, in a large sweep, each run's curves.
 
+mod findings;
+mod panels;
+mod ranking;
 mod run;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-};
+use std::{collections::BTreeSet, path::PathBuf};
 
 use askama::Template;
 use rayon::prelude::*;
 
+use findings::FindingView;
+use panels::Panels;
+use ranking::Ranking;
 pub(super) use run::{RunRow, RunView};
 
 use super::{
     Analysis, ReportError,
     aggregate::{Run, Sweep},
-    diagnose::{self, Balance, ClassBalance, Finding, Group, Severity},
+    diagnose::{self, Balance, ClassBalance},
+    evidence::Evidence,
+    labels::Labels,
     next,
     plot::{self, Picture},
-    provenance,
-    standings::Standing,
-    words,
+    provenance, words,
 };
 use crate::{
-    domain::Split,
+    domain::Direction,
     store::{SweepDir, write_derived},
 };
 
@@ -33,20 +36,28 @@ const INLINE: usize = 8 << 20;
 
 #[derive(Template)]
 #[template(path = "report.html", blocks = [
-    "verdict", "problems", "findings", "settings", "charts", "next", "runs", "splits", "provenance"
+    "verdict", "problems", "key", "findings", "settings", "charts", "next", "runs", "splits", "provenance"
 ])]
 pub(super) struct Page<'a> {
     name: &'a str,
     verdict: &'a [String],
     problems: &'a [String],
     monitor: String,
+    /// The chart that says most: the settings, or where there is one alone, its classes.
+    key_chart: Option<ChartView>,
+    /// The worst validation image of the best run.
+    key_panel: Panels,
+    /// Failures and warnings.
     findings: Vec<FindingView>,
+    /// What is worth knowing no more.
+    notes: Vec<FindingView>,
     unjudged: Vec<String>,
-    ranking: Vec<RankRow>,
-    /// Whether some setting has runs enough for an interquartile mean.
-    middles: bool,
-    axes: &'a [String],
+    ranking: Ranking,
+    axes: Vec<&'a str>,
+    /// The names of the figures beside the monitored one.
+    others: Vec<&'static str>,
     pub(super) runs: Vec<RunView>,
+    /// The other charts.
     charts: Vec<ChartView>,
     next: Vec<String>,
     splits: Vec<SplitView>,
@@ -67,35 +78,6 @@ struct SplitView {
     high: String,
 }
 
-/// A row of the ranking.
-struct RankRow {
-    place: usize,
-    setting: String,
-    score: String,
-    sort: f64,
-    runs: usize,
-    dice_coef: String,
-    interval: String,
-    middle: String,
-    behind: String,
-    p: String,
-    ties: bool,
-}
-
-/// What a rule found, over the runs in which it did.
-struct FindingView {
-    severity: &'static str,
-    title: &'static str,
-    source: &'static str,
-    class: String,
-    /// In how many runs; empty for the sweep.
-    count: String,
-    evidence: String,
-    advice: String,
-    /// The runs, each with its number in the page and its evidence.
-    runs: Vec<(usize, String, String)>,
-}
-
 /// A chart inlined in the page.
 struct ChartView {
     name: &'static str,
@@ -106,6 +88,7 @@ struct ChartView {
 impl<'a> Page<'a> {
     /// The page with its runs and machines still to be filled in.
     pub(super) fn of(
+        sweep: &SweepDir,
         data: &'a Sweep,
         analysis: &Analysis<'_>,
         verdict: &'a [String],
@@ -113,16 +96,22 @@ impl<'a> Page<'a> {
     ) -> Self {
         let view =
             |(name, svg): &(&'static str, Picture)| ChartView { name, caption: svg.title().into(), svg: svg.inline() };
+        let key = ["ranking", "classes"].into_iter().find_map(|key| charts.iter().find(|(name, _)| *name == key));
+        let is_key = |chart: &&(&'static str, Picture)| key.is_some_and(|(name, _)| chart.0 == *name);
+        let (findings, notes) = findings::views(data, &analysis.findings);
         Self {
             name: &data.name,
             verdict,
             problems: &data.problems,
             monitor: words::metric(data.monitor),
-            findings: findings(data, &analysis.findings),
+            key_chart: key.map(view),
+            key_panel: worst_of_best(sweep, data, analysis),
+            findings,
+            notes,
             unjudged: diagnose::unjudged(data).iter().map(ToString::to_string).collect(),
-            ranking: ranking(data, &analysis.standings),
-            middles: analysis.standings.iter().any(|standing| standing.middle.is_some()),
-            axes: &data.axes,
+            ranking: Ranking::of(data, &analysis.standings),
+            axes: Labels::of(data).axes().to_vec(),
+            others: run::others(data.monitor).map(|(name, _)| name).collect(),
             runs: Vec::new(),
             next: next::advice(data, analysis),
             splits: splits(data, &analysis.balances),
@@ -130,10 +119,20 @@ impl<'a> Page<'a> {
             fingerprint: provenance::fingerprint(data),
             machines: Vec::new(),
             shared: provenance::shared_settings(data),
-            charts: charts.iter().map(view).collect(),
+            charts: charts.iter().filter(|chart| !is_key(chart)).map(view).collect(),
             definitions: definitions(charts.iter().map(|(_, picture)| picture)),
         }
     }
+}
+
+/// The worst validation image in the best run of the best setting.
+fn worst_of_best(sweep: &SweepDir, data: &Sweep, analysis: &Analysis<'_>) -> Panels {
+    let sign = if data.monitor.direction() == Direction::Maximize { 1.0 } else { -1.0 };
+    let score = |run: &&Run| sign * run.score(data.monitor).unwrap_or(f64::NEG_INFINITY);
+    let runs = analysis.standings.first().map(|best| best.cell.runs.as_slice()).unwrap_or_default();
+    let Some(run) = runs.iter().copied().max_by(|a, b| score(a).total_cmp(&score(b))) else { return Panels::default() };
+    let evidence = analysis.evidence.iter().flatten().find(|evidence: &&Evidence<'_>| evidence.run.name == run.name);
+    Panels::of(sweep, data, run, evidence).worst()
 }
 
 /// The shapes that the pictures' text refers to.
@@ -154,12 +153,13 @@ pub fn write(
     charts: &[(&'static str, Picture)],
     curves: &[Option<Picture>],
 ) -> Result<PathBuf, ReportError> {
-    let mut page = Page::of(data, analysis, verdict, charts);
+    let mut page = Page::of(sweep, data, analysis, verdict, charts);
+    let labels = Labels::of(data);
     page.machines = provenance::machines(sweep, data);
     let is_inline = curves.iter().flatten().map(Picture::bytes).sum::<usize>() <= INLINE;
     let view = |place: usize| {
         let (evidence, curves) = (analysis.evidence[place].as_ref(), curves[place].as_ref());
-        RunView::of(sweep, data, place, evidence, curves, is_inline)
+        RunView::of(sweep, data, &labels, place, evidence, curves, is_inline)
     };
     page.runs = (0..data.runs.len()).into_par_iter().map(view).collect();
     let inlined = curves.iter().flatten().filter(|_| is_inline);
@@ -168,66 +168,6 @@ pub fn write(
     let text = page.render()?;
     write_derived(&path, |file| file.write_all(text.as_bytes()))?;
     Ok(path)
-}
-
-fn ranking(data: &Sweep, standings: &[Standing<'_>]) -> Vec<RankRow> {
-    let row = |(index, standing): (usize, &Standing<'_>)| {
-        let pooled = |run: &&Run| run.best_row(data.monitor, Split::Val)?.dice_coef;
-        let pooled: Vec<f64> = standing.cell.runs.iter().filter_map(pooled).collect();
-        RankRow {
-            place: index + 1,
-            setting: standing.cell.label(data),
-            score: words::mean_and_spread(&standing.scores),
-            sort: standing.mean,
-            runs: standing.scores.len(),
-            dice_coef: words::mean_and_spread(&pooled),
-            interval: standing.interval.map(words::interval).unwrap_or_default(),
-            middle: standing
-                .middle
-                .map(|(m, i)| format!("{} ({})", words::score(m), words::interval(i)))
-                .unwrap_or_default(),
-            behind: standing.behind.map(|test| format!("{:.3}", test.difference)).unwrap_or_default(),
-            p: standing.p.map(|p| format!("{p:.3}")).unwrap_or_default(),
-            ties: standing.ties,
-        }
-    };
-    standings.iter().enumerate().map(row).collect()
-}
-
-fn findings(data: &Sweep, findings: &[Finding]) -> Vec<FindingView> {
-    let numbers: BTreeMap<&str, usize> =
-        data.runs.iter().enumerate().map(|(index, run)| (run.name.as_str(), index + 1)).collect();
-    let view = |group: Group<'_>| {
-        let run = |finding: &&Finding| {
-            let name = finding.run.clone()?;
-            Some((*numbers.get(name.as_str())?, name, finding.evidence.clone()))
-        };
-        let count = if group.first.run.is_some() {
-            format!("{} of {}", group.runs(), words::count(data.runs.len(), "run"))
-        } else {
-            String::new()
-        };
-        finding_view(group.first.severity, group.first, count, group.findings.iter().filter_map(run).collect())
-    };
-    diagnose::grouped(findings).into_iter().map(view).collect()
-}
-
-fn finding_view(
-    severity: Severity,
-    finding: &Finding,
-    count: String,
-    runs: Vec<(usize, String, String)>,
-) -> FindingView {
-    FindingView {
-        severity: severity.name(),
-        title: finding.rule.title,
-        source: finding.rule.source,
-        class: finding.class.clone().unwrap_or_default(),
-        count,
-        evidence: finding.evidence.clone(),
-        advice: finding.advice.clone(),
-        runs,
-    }
 }
 
 fn splits(data: &Sweep, balances: &[Balance]) -> Vec<SplitView> {

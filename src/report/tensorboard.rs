@@ -56,7 +56,7 @@ struct Image {
     height: i32,
     #[prost(int32, tag = "2")]
     width: i32,
-    /// 3: RGB.
+    /// 4: RGBA.
     #[prost(int32, tag = "3")]
     colorspace: i32,
     #[prost(bytes = "vec", tag = "4")]
@@ -141,7 +141,7 @@ fn panels(folder: &Path) -> Result<Vec<Value>, StoreError> {
             let size = image::image_dimensions(path);
             let (width, height) =
                 size.map_err(|e| StoreError::Damaged { path: path.clone(), reason: e.to_string() })?;
-            let image = Image { height: height as i32, width: width as i32, colorspace: 3, encoded };
+            let image = Image { height: height as i32, width: width as i32, colorspace: 4, encoded };
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
             Ok(Value { tag: format!("panel/{stem}"), image: Some(image), ..Value::default() })
         })

@@ -85,28 +85,29 @@ impl Watched {
         let follower = self.follower();
         let data = follower.data();
         if news.is_some() || is_running != was_running || !pace.has_looked {
-            self.publish_runs(&follower, &news)?;
+            let axes = live::axes(data);
+            let is_new_table = news.plan || axes != pace.axes;
+            self.publish_runs(&follower, &news, is_new_table)?;
+            pace.axes = axes;
             pace.is_behind = true;
             pace.has_looked = true;
         }
         if pace.is_due() {
             let started = Instant::now();
-            self.publish(live::of_all_runs(data)?);
+            self.publish(live::of_all_runs(follower.dir(), data)?);
             pace.done(started.elapsed());
         }
         Ok(())
     }
 
-    fn publish_runs(&self, follower: &Follower, news: &News) -> Result<(), ReportError> {
+    fn publish_runs(&self, follower: &Follower, news: &News, is_new_table: bool) -> Result<(), ReportError> {
         let data = follower.data();
         let mut parts = vec![live::now(data, follower.is_running())?];
-        if news.plan {
+        if is_new_table {
             self.parts.send_modify(|parts| parts.remove(&["row-", "summary-"]));
-            parts.push(live::runs(data)?);
+            parts.push(live::runs(follower.dir(), data)?);
         }
-        for place in &news.runs {
-            parts.extend(live::run(data, *place)?);
-        }
+        parts.extend(live::rows(data, &news.runs)?);
         self.publish(parts);
         Ok(())
     }
@@ -121,6 +122,8 @@ impl Watched {
 struct Pace {
     has_looked: bool,
     is_behind: bool,
+    /// The columns of the table of runs as it was last published.
+    axes: Vec<String>,
     not_before: Option<Instant>,
 }
 

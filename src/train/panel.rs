@@ -9,7 +9,7 @@ use crate::{
 /// Shortest side of a tile, in pixels.
 const LEAST_SIDE: usize = 192;
 
-/// White columns between tiles.
+/// Transparent columns between tiles.
 const GAP: usize = 8;
 
 /// Wrong pixels, over the image in grey.
@@ -38,16 +38,17 @@ pub fn png(
     };
     let tiles: [&dyn Fn(usize) -> Rgb; 4] = [&pixel, &|at| class(truth[at]), &|at| class(predicted[at]), &error];
     let scale = LEAST_SIDE.div_ceil(size[0].min(size[1])).max(1);
-    let mut rgb = Vec::new();
+    let mut rgba = Vec::new();
     for row in 0..size[0] * scale {
         for (place, tile) in tiles.iter().enumerate() {
             if place > 0 {
-                rgb.extend([255; 3 * GAP]);
+                rgba.extend([0; 4 * GAP]);
             }
             let line = row / scale * size[1];
-            rgb.extend((0..size[1] * scale).flat_map(|column| tile(line + column / scale)));
+            let pixels = (0..size[1] * scale).map(|column| tile(line + column / scale));
+            rgba.extend(pixels.flat_map(|[r, g, b]| [r, g, b, 255]));
         }
     }
     let width = tiles.len() * size[1] * scale + (tiles.len() - 1) * GAP;
-    encode_png(&rgb, [size[0] * scale, width], png::ColorType::Rgb, None)
+    encode_png(&rgba, [size[0] * scale, width], png::ColorType::Rgba, None)
 }

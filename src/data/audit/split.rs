@@ -62,6 +62,8 @@ pub struct PartClass {
     pub class: String,
     /// Its share of the part's pixels.
     pub share: Option<f64>,
+    /// Where that lies in 95 % of random splits.
+    pub random_shares: Option<(f64, f64)>,
     /// Images of the part that have it.
     pub images: usize,
     /// Kolmogorov–Smirnov distance of its shares of the images from those of train.
@@ -107,6 +109,7 @@ fn part(dataset: &Dataset, splits: &[Split], split: Split, random: &[Vec<Split>]
     let mut groups: Vec<&String> = members.iter().map(|&i| &dataset.groups()[i]).collect();
     groups.sort_unstable();
     groups.dedup();
+    let of_random: Vec<Vec<f64>> = random.par_iter().filter_map(|splits| shares(dataset, splits, split)).collect();
     let shares = shares(dataset, splits, split);
     let of_class = |(class, name): (usize, &String)| {
         let here = distance(dataset, splits, split, class);
@@ -117,6 +120,7 @@ fn part(dataset: &Dataset, splits: &[Split], split: Split, random: &[Vec<Split>]
         PartClass {
             class: name.clone(),
             share: shares.as_ref().map(|shares| shares[class]),
+            random_shares: middle(of_random.iter().map(|shares| shares[class]).collect()),
             images: members.iter().filter(|&&i| dataset.pixels(i)[class] > 0).count(),
             distance: here,
             distance_percentile: here.map(among),
@@ -124,4 +128,11 @@ fn part(dataset: &Dataset, splits: &[Split], split: Split, random: &[Vec<Split>]
     };
     let classes = dataset.classes().names.iter().enumerate().map(of_class).collect();
     PartReport { split, images: members.len(), groups: groups.len(), classes }
+}
+
+/// From where to where 95 % of the values lie.
+fn middle(mut values: Vec<f64>) -> Option<(f64, f64)> {
+    values.sort_by(f64::total_cmp);
+    let cut = values.len() / 40;
+    values.get(cut).copied().zip(values.get(values.len().checked_sub(1 + cut)?).copied())
 }

@@ -1,13 +1,16 @@
 //! What the page says of one run.
 
-use std::fs;
-
+use super::{
+    panels::{Panels, url},
+    ranking,
+};
 use crate::{
-    domain::Split,
+    domain::{EpochRow, Figure, Metric, Split},
     report::{
         aggregate::{Run, Sweep},
         confusion,
         evidence::Evidence,
+        labels::{self, Labels},
         plot::Picture,
         words,
     },
@@ -21,11 +24,13 @@ pub struct RunRow {
     pub number: usize,
     /// Its name.
     pub name: String,
+    /// The end of it, which no other run has.
+    pub id: String,
     /// Where the run stands.
     pub state: &'static str,
     /// Why it failed.
     pub failure: String,
-    /// Its values on the axes.
+    /// Its values on the axes that vary.
     pub axes: Vec<String>,
     /// Epochs recorded.
     pub epochs: usize,
@@ -33,10 +38,21 @@ pub struct RunRow {
     pub best_epoch: String,
     /// The monitored figure there.
     pub score: String,
-    /// Macro Dice there.
-    pub dice_macro: String,
-    /// Pooled Dice there.
-    pub dice_coef: String,
+    /// The other figures there, in the order of [`others`].
+    pub others: Vec<String>,
+}
+
+/// A figure beside the monitored one: its name, what it is of a row.
+type Other = (&'static str, fn(&EpochRow) -> Option<f64>);
+
+/// The figures that the table of runs shows beside the monitored one.
+pub fn others(monitor: Metric) -> impl Iterator<Item = Other> {
+    let all: [(Figure, Other); 2] = [
+        (Figure::DiceMacro, ("val Dice (macro)", |row| row.dice_macro)),
+        (Figure::DiceCoef, ("pooled val Dice (dice_coef, what Keras prints)", |row| row.dice_coef)),
+    ];
+    let is_monitored = move |figure: Figure| monitor.split == Split::Val && monitor.figure == figure;
+    all.into_iter().filter(move |(figure, _)| !is_monitored(*figure)).map(|(_, other)| other)
 }
 
 /// A run's row and its details.
@@ -52,7 +68,7 @@ pub struct RunView {
     /// Their file beside the page.
     pub plot: Option<String>,
     /// Example images.
-    pub panels: Vec<PanelView>,
+    pub panels: Panels,
 }
 
 /// The classes on one split.
@@ -99,31 +115,23 @@ pub struct Share {
     pub percent: u32,
 }
 
-/// A picture beside the page.
-pub struct PanelView {
-    /// Its address.
-    pub path: String,
-    /// What it shows.
-    pub caption: String,
-}
-
 impl RunRow {
     /// The row of the run at `place`.
-    pub fn of(data: &Sweep, place: usize) -> Self {
+    pub fn of(data: &Sweep, labels: &Labels<'_>, place: usize) -> Self {
         let run = &data.runs[place];
         let best = run.best_epoch(data.monitor);
         let val = run.best_row(data.monitor, Split::Val);
         Self {
             number: place + 1,
             name: run.name.clone(),
+            id: labels::short(&run.name).to_owned(),
             state: run.state.state.name(),
             failure: run.state.failure.as_ref().map(ToString::to_string).unwrap_or_default(),
-            axes: data.axes.iter().map(|axis| run.axis(axis).unwrap_or_default()).collect(),
+            axes: labels.values(run),
             epochs: run.state.epoch,
             best_epoch: best.map(|epoch| epoch.to_string()).unwrap_or_default(),
             score: words::cell(run.score(data.monitor)),
-            dice_macro: words::cell(val.and_then(|row| row.dice_macro)),
-            dice_coef: words::cell(val.and_then(|row| row.dice_coef)),
+            others: others(data.monitor).map(|(_, of)| words::cell(val.and_then(of))).collect(),
         }
     }
 }
@@ -133,6 +141,7 @@ impl RunView {
     pub fn of(
         sweep: &SweepDir,
         data: &Sweep,
+        labels: &Labels<'_>,
         place: usize,
         evidence: Option<&Evidence<'_>>,
         curves: Option<&Picture>,
@@ -140,7 +149,7 @@ impl RunView {
     ) -> Self {
         let run = &data.runs[place];
         Self {
-            row: RunRow::of(data, place),
+            row: RunRow::of(data, labels, place),
             tables: evidence
                 .map(|evidence| val_table(data, evidence))
                 .into_iter()
@@ -149,24 +158,21 @@ impl RunView {
             confusion: evidence.map(|evidence| confusion_rows(data, evidence)).unwrap_or_default(),
             curves: curves.filter(|_| is_inline).map(Picture::inline),
             plot: curves.map(|_| format!("plots/{}.svg", url(&run.name))),
-            panels: panels(sweep, run),
+            panels: Panels::of(sweep, data, run, evidence),
         }
     }
 
     /// The run at `place`, its details still to be looked up.
-    pub fn brief(data: &Sweep, place: usize) -> Self {
-        let row = RunRow::of(data, place);
-        Self { row, tables: Vec::new(), confusion: Vec::new(), curves: None, plot: None, panels: Vec::new() }
+    pub fn brief(data: &Sweep, labels: &Labels<'_>, place: usize) -> Self {
+        let row = RunRow::of(data, labels, place);
+        Self { row, tables: Vec::new(), confusion: Vec::new(), curves: None, plot: None, panels: Panels::default() }
     }
 }
 
 fn val_table(data: &Sweep, evidence: &Evidence<'_>) -> ClassTable {
     let classes = class_views(data, evidence.run, Split::Val, evidence.best, &evidence.class_dice);
     ClassTable {
-        caption: format!(
-            "Validation at the best epoch, {}; 95 % intervals by bootstrap over images (BCa)",
-            evidence.best
-        ),
+        caption: format!("Validation at the best epoch, {}; 95 % intervals over images", evidence.best),
         intervals: true,
         classes,
     }
@@ -176,7 +182,7 @@ fn test_table(data: &Sweep, run: &Run) -> Option<ClassTable> {
     let row = run.test_row()?;
     Some(ClassTable {
         caption: format!(
-            "{} with the weights of epoch {}: Dice (macro) {}, dice_coef (pooled) {}",
+            "{} with the weights of epoch {}: Dice (macro) {}, pooled Dice (dice_coef, what Keras prints) {}",
             words::count(row.images, "test image"),
             row.epoch,
             words::cell(row.dice_macro),
@@ -195,7 +201,7 @@ fn class_views(data: &Sweep, run: &Run, split: Split, epoch: usize, estimates: &
         Some(ClassView {
             name: class.clone(),
             dice: words::cell(point.dice()),
-            interval: estimate.map(|estimate| words::interval(estimate.interval)).unwrap_or_default(),
+            interval: estimate.map(|estimate| ranking::interval(estimate.interval)).unwrap_or_default(),
             precision: words::cell(point.counts.precision().filter(|_| occurs)),
             recall: words::cell(point.counts.recall()),
             images: point.images,
@@ -213,30 +219,4 @@ fn confusion_rows(data: &Sweep, evidence: &Evidence<'_>) -> Vec<ConfusionRow> {
     };
     let shares = confusion::shares(data, std::iter::once(evidence)).unwrap_or_default();
     data.classes.iter().zip(shares).map(row).collect()
-}
-
-fn panels(sweep: &SweepDir, run: &Run) -> Vec<PanelView> {
-    let Ok(entries) = fs::read_dir(sweep.run(&run.name).panels()) else { return Vec::new() };
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".png"))
-        .collect();
-    // worst-…, middle-…, best-…
-    let order = |name: &String| ["worst", "middle", "best"].iter().position(|kind| name.starts_with(kind)).unwrap_or(3);
-    names.sort_by(|a, b| order(a).cmp(&order(b)).then(a.cmp(b)));
-    let view = |name: String| PanelView {
-        path: format!("../runs/{}/panels/{}", url(&run.name), url(&name)),
-        caption: name.trim_end_matches(".png").to_owned(),
-    };
-    names.into_iter().map(view).collect()
-}
-
-/// A file name as part of an address.
-fn url(name: &str) -> String {
-    name.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
 }

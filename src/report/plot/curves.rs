@@ -11,28 +11,23 @@ use plotters::{
 
 use super::{
     Chart, DrawError,
-    style::{self, Epochs, INK, Mark, px, wide},
+    style::{self, Epochs, INK, Mark, Marked, px, wide},
 };
 use crate::{
     domain::{EpochRow, Split, TimingRow},
-    report::{
-        aggregate::{Run, Sweep},
-        diagnose,
-    },
+    report::aggregate::{ClassHistory, Run, Sweep},
     statistics,
 };
 
 const WIDTH: u32 = 960;
 const PANEL_HEIGHT: u32 = 300;
 
-/// Epochs from which on a curve has a moving average.
-const SMOOTHED_FROM: usize = 20;
+/// Epochs from which on a score's curve has a moving average.
+const AVERAGED_FROM: usize = 60;
 
-/// What the moving average keeps of the past over `epochs`: so much that it lags by a twentieth of them, at most what
-/// the rules' average keeps. (An average that keeps k lags a steady rise by k / (1 − k) epochs.)
-fn kept(epochs: usize) -> f64 {
-    let lag = epochs as f64 / 20.0;
-    (lag / (1.0 + lag)).min(diagnose::EMA)
+/// Epochs to each side of one that its average is over: it lags behind neither rise nor fall.
+fn half_window(epochs: usize) -> usize {
+    epochs / 30
 }
 
 /// Points (epoch, value), in order.
@@ -70,6 +65,28 @@ struct Line {
     color: RGBColor,
     dashed: bool,
     points: Points,
+    /// A mean over neighbouring epochs, where it is drawn.
+    average: Points,
+}
+
+impl Line {
+    fn averaged(self) -> Self {
+        Self { average: average(&self.points), ..self }
+    }
+}
+
+/// The mean over as many epochs before as after; nothing for a short curve.
+fn average(points: &[(f64, f64)]) -> Points {
+    if points.len() < AVERAGED_FROM {
+        return Vec::new();
+    }
+    let half = half_window(points.len());
+    let mean = |place: usize| {
+        let reach = half.min(place).min(points.len() - 1 - place);
+        let window = &points[place - reach..=place + reach];
+        (points[place].0, window.iter().map(|point| point.1).sum::<f64>() / window.len() as f64)
+    };
+    (0..points.len()).map(mean).collect()
 }
 
 impl Curves {
@@ -84,7 +101,7 @@ impl Curves {
             baseline: None,
         };
         let both = |of: fn(&EpochRow) -> Option<f64>| {
-            vec![figure(run, Split::Train, true, of), figure(run, Split::Val, false, of)]
+            vec![figure(run, Split::Train, true, of).averaged(), figure(run, Split::Val, false, of).averaged()]
         };
         let classes = |split: Split| class_lines(sweep, run, split);
         let mut panels = vec![
@@ -92,10 +109,12 @@ impl Curves {
             panel("Dice (macro, foreground)", "Dice", Scale::Score, both(|row| row.dice_macro)),
             panel("Dice of each class, val", "Dice", Scale::Score, classes(Split::Val)),
             panel("Dice of each class, train", "Dice", Scale::Score, classes(Split::Train)),
-            panel("dice_coef (pooled over all pixels)", "dice_coef", Scale::Score, both(|row| row.dice_coef)),
-            panel("Gap: train minus val Dice (macro)", "difference of Dice", Scale::Around, vec![gap(run)]),
+            panel("Pooled Dice (dice_coef, what Keras prints)", "pooled Dice", Scale::Score, both(|row| row.dice_coef)),
         ];
         panels[4].baseline = majority(sweep, run);
+        let gap = Some(gap(sweep, run)).filter(|line| !line.points.is_empty());
+        let of_gap = |line| panel("Gap: train minus val Dice (macro)", "difference of Dice", Scale::Around, vec![line]);
+        panels.extend(gap.map(of_gap));
         let rates = figure(run, Split::Train, false, |row| Some(row.learning_rate));
         if rates.points.iter().any(|point| point.1 != rates.points[0].1) {
             panels.push(panel("Learning rate", "learning rate", Scale::FromZero, vec![rates]));
@@ -107,14 +126,26 @@ impl Curves {
 
 fn figure(run: &Run, split: Split, dashed: bool, of: fn(&EpochRow) -> Option<f64>) -> Line {
     let points = run.rows(split).iter().filter_map(|row| Some((row.epoch as f64, of(row)?))).collect();
-    Line { label: split.to_string(), color: INK, dashed, points }
+    Line { label: split.to_string(), color: INK, dashed, points, average: Vec::new() }
 }
 
-fn gap(run: &Run) -> Line {
-    let gap =
-        |val: &EpochRow| Some((val.epoch as f64, run.row(Split::Train, val.epoch)?.dice_macro? - val.dice_macro?));
-    let points = run.rows(Split::Val).iter().filter_map(gap).collect();
-    Line { label: "train − val".into(), color: INK, dashed: false, points }
+/// Over the foreground classes that both splits have: one that val lacks says nothing of how well train generalises.
+fn gap(sweep: &Sweep, run: &Run) -> Line {
+    let histories: Vec<_> = sweep
+        .foreground()
+        .filter_map(|class| run.class(Split::Train, class).zip(run.class(Split::Val, class)))
+        .collect();
+    let at = |row: &EpochRow| {
+        let gaps = histories.iter().filter_map(|(train, val)| {
+            let dice = |history: &ClassHistory| history.at(row.epoch)?.dice();
+            Some(dice(train)? - dice(val)?)
+        });
+        Some((row.epoch as f64, statistics::mean(&gaps.collect::<Vec<_>>())?))
+    };
+    let points = run.rows(Split::Val).iter().filter_map(at).collect();
+    Line {
+        label: "train − val, classes that both have".into(), color: INK, dashed: false, points, average: Vec::new()
+    }
 }
 
 /// Seconds of training and of the whole epoch, as the last attempt at each took; `None` where none was timed.
@@ -125,6 +156,7 @@ fn durations(run: &Run) -> Option<Vec<Line>> {
         color: INK,
         dashed,
         points: last.iter().map(|(epoch, row)| (*epoch as f64, seconds(row))).collect(),
+        average: Vec::new(),
     };
     let whole = line("training and evaluation", false, |row| row.train_seconds + row.eval_seconds);
     (!last.is_empty()).then(|| vec![whole, line("training", true, |row| row.train_seconds)])
@@ -147,7 +179,8 @@ fn class_lines(sweep: &Sweep, run: &Run, split: Split) -> Vec<Line> {
         let points: Points =
             history.points.iter().filter_map(|point| Some((f64::from(point.epoch), point.dice()?))).collect();
         let label = if points.is_empty() { format!("{class} (absent)") } else { class.clone() };
-        Some(Line { label, color: style::class(index, background), dashed: false, points })
+        let color = style::class(index, background);
+        Some(Line { label, color, dashed: false, points, average: Vec::new() }.averaged())
     };
     sweep.classes.iter().enumerate().filter_map(line).collect()
 }
@@ -155,9 +188,8 @@ fn class_lines(sweep: &Sweep, run: &Run, split: Split) -> Vec<Line> {
 impl Chart for Curves {
     fn title(&self) -> String {
         format!(
-            "Learning curves of {}: loss, macro, class and pooled Dice on train and val, time of an epoch{}",
-            self.run,
-            if self.last >= SMOOTHED_FROM { "; every epoch faint, a moving average bold" } else { "" }
+            "Learning curves of {}: loss, macro, class and pooled Dice on train and val, time of an epoch",
+            self.run
         )
     }
 
@@ -176,17 +208,9 @@ impl Chart for Curves {
 impl Curves {
     fn draw_panel<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, panel: &Panel) -> Result<(), DrawError> {
         area.draw(&Text::new(panel.title.as_str(), (px(12.0), px(8.0)), style::bold(12.5)))?;
-        let mut entries: Vec<_> = panel
-            .lines
-            .iter()
-            .map(|line| {
-                let mark = if line.dashed { Mark::Dashes } else { Mark::Line };
-                (line.label.clone(), line.color.mix(1.0), mark)
-            })
-            .collect();
-        entries.extend(panel.baseline.iter().map(|(_, label)| (label.clone(), INK.mix(0.6), Mark::Dots)));
-        let used = style::legend(area, (12.0, 34.0), &entries)?;
+        let used = style::legend(area, (12.0, 34.0), &legend(panel))?;
         let (bottom, top) = reach(panel);
+        let (axis, write) = Marked::round((bottom, top), 6);
         let mut chart = ChartBuilder::on(area)
             .margin_top(px(30.0 + used))
             .margin_right(px(14.0))
@@ -194,8 +218,8 @@ impl Curves {
             .margin_left(px(6.0))
             .x_label_area_size(px(36.0))
             .y_label_area_size(px(54.0))
-            .build_cartesian_2d(Epochs(0.5..self.last as f64 + 0.5), bottom..top)?;
-        style::axes(&mut chart, ("epoch", &panel.y), (8, 6), (&|x: &f64| format!("{x}"), &tick))?;
+            .build_cartesian_2d(Epochs(0.5..self.last as f64 + 0.5), axis)?;
+        style::axes(&mut chart, ("epoch", &panel.y), (8, 6), (&|x: &f64| format!("{x}"), &write))?;
         if let Some((height, _)) = &panel.baseline {
             let ends = [(0.5, *height), (self.last as f64 + 0.5, *height)];
             chart.draw_series(DashedLineSeries::new(
@@ -205,43 +229,65 @@ impl Curves {
                 INK.mix(0.6).stroke_width(wide(1.0)),
             ))?;
         }
-        if let Some(best) = self.best {
-            let x = best as f64;
-            chart.draw_series([PathElement::new([(x, bottom), (x, top)], INK.mix(0.45).stroke_width(wide(1.0)))])?;
-            // Where the curves are not: scores end high.
-            let is_high = matches!(panel.scale, Scale::Score) || height_at(panel, x) > (bottom + top) / 2.0;
-            let (level, rise, v) = if is_high { (bottom, -4.0, VPos::Bottom) } else { (top, 3.0, VPos::Top) };
-            let (side, shift) = if x > self.last as f64 * 0.7 { (HPos::Right, -4.0) } else { (HPos::Left, 4.0) };
-            let text = Text::new(format!("best epoch {best}"), (px(shift), px(rise)), style::anchored(10.0, side, v));
-            chart.draw_series([EmptyElement::at((x, level)) + text])?;
-        }
+        self.mark_best(&mut chart, panel, (bottom, top))?;
         for line in &panel.lines {
             draw_line(&mut chart, line)?;
         }
         Ok(())
     }
+
+    fn mark_best<DB: DrawingBackend>(
+        &self,
+        chart: &mut Plane<'_, DB>,
+        panel: &Panel,
+        (bottom, top): (f64, f64),
+    ) -> Result<(), DrawError> {
+        let Some(best) = self.best else { return Ok(()) };
+        let x = best as f64;
+        chart.draw_series([PathElement::new([(x, bottom), (x, top)], INK.mix(0.45).stroke_width(wide(1.0)))])?;
+        // Where the curves are not: scores end high.
+        let is_high = matches!(panel.scale, Scale::Score) || height_at(panel, x) > (bottom + top) / 2.0;
+        let (level, rise, v) = if is_high { (bottom, -4.0, VPos::Bottom) } else { (top, 3.0, VPos::Top) };
+        let (side, shift) = if x > self.last as f64 * 0.7 { (HPos::Right, -4.0) } else { (HPos::Left, 4.0) };
+        let text = Text::new(format!("best epoch {best}"), (px(shift), px(rise)), style::anchored(10.0, side, v));
+        chart.draw_series([EmptyElement::at((x, level)) + text])?;
+        Ok(())
+    }
 }
 
-fn draw_line<DB: DrawingBackend>(
-    chart: &mut ChartContext<'_, DB, Cartesian2d<Epochs, plotters::coord::types::RangedCoordf64>>,
-    line: &Line,
-) -> Result<(), DrawError> {
-    let points = || line.points.iter().copied();
+/// The lines; where they have averages, which is which.
+fn legend(panel: &Panel) -> Vec<(String, RGBAColor, Mark)> {
+    let entry =
+        |line: &Line| (line.label.clone(), line.color.mix(1.0), if line.dashed { Mark::Dashes } else { Mark::Line });
+    let mut entries: Vec<_> = panel.lines.iter().map(entry).collect();
+    entries.extend(panel.baseline.iter().map(|(_, label)| (label.clone(), INK.mix(0.6), Mark::Dots)));
+    if let Some(line) = panel.lines.iter().find(|line| !line.average.is_empty()) {
+        let window = 2 * half_window(line.points.len()) + 1;
+        entries.push(("every epoch".into(), INK.mix(0.35), Mark::Line));
+        entries.push((format!("average of {window} epochs"), INK.mix(1.0), Mark::Line));
+    }
+    entries
+}
+
+type Plane<'a, DB> = ChartContext<'a, DB, Cartesian2d<Epochs, Marked>>;
+
+fn draw_line<DB: DrawingBackend>(chart: &mut Plane<'_, DB>, line: &Line) -> Result<(), DrawError> {
     if let [only] = line.points.as_slice() {
         chart.draw_series([Circle::new(*only, px(2.5), line.color.filled())])?;
-    } else if line.dashed {
-        let look = line.color.mix(0.75).stroke_width(wide(1.25));
-        chart.draw_series(DashedLineSeries::new(points(), px(4.0) as u32, px(3.0) as u32, look))?;
+        return Ok(());
+    }
+    let bold = if line.average.is_empty() {
+        &line.points
     } else {
-        let smoothed = line.points.len() >= SMOOTHED_FROM;
-        let raw =
-            if smoothed { line.color.mix(0.35).stroke_width(wide(1.0)) } else { line.color.stroke_width(wide(1.75)) };
-        chart.draw_series(LineSeries::new(points(), raw))?;
-        if smoothed {
-            let (epochs, values): (Vec<f64>, Vec<f64>) = points().unzip();
-            let average = epochs.into_iter().zip(statistics::ema(&values, kept(line.points.len())));
-            chart.draw_series(LineSeries::new(average, line.color.stroke_width(wide(2.0))))?;
-        }
+        chart
+            .draw_series(LineSeries::new(line.points.iter().copied(), line.color.mix(0.35).stroke_width(wide(1.0))))?;
+        &line.average
+    };
+    if line.dashed {
+        let look = line.color.mix(0.75).stroke_width(wide(1.5));
+        chart.draw_series(DashedLineSeries::new(bold.iter().copied(), px(4.0) as u32, px(3.0) as u32, look))?;
+    } else {
+        chart.draw_series(LineSeries::new(bold.iter().copied(), line.color.stroke_width(wide(1.75))))?;
     }
     Ok(())
 }
@@ -265,15 +311,14 @@ fn height_at(panel: &Panel, epoch: f64) -> f64 {
     statistics::mean(&panel.lines.iter().filter_map(at).collect::<Vec<_>>()).unwrap_or_default()
 }
 
-/// A tick's label without trailing noise.
-fn tick(value: &f64) -> String {
-    // Steps of a range around 0 miss it by rounding.
-    if value.abs() < 1e-9 {
-        return "0".into();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_average_lags_behind_neither_rise_nor_fall() {
+        let steep: Points = (1..=60).map(|epoch| (f64::from(epoch), 3.0 * f64::from(epoch))).collect();
+        assert!(average(&steep).iter().zip(&steep).all(|(mean, point)| (mean.1 - point.1).abs() < 1e-9));
+        assert!(average(&steep[..59]).is_empty());
     }
-    if value.abs() < 0.001 {
-        return format!("{value:.0e}");
-    }
-    let text = format!("{value:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

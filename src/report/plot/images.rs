@@ -1,7 +1,7 @@
 //! Charts of single images and of splits, as rows.
 
 use super::{
-    rows::{Row, Rows},
+    rows::{Reach, Row, Rows},
     style,
 };
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
         aggregate::Sweep,
         diagnose::Balance,
         evidence::{self, Evidence},
+        labels::Labels,
         words,
     },
     statistics,
@@ -19,11 +20,12 @@ use crate::{
 pub fn strips(sweep: &Sweep, analysis: &Analysis<'_>) -> Option<Rows> {
     let best = analysis.standings.first()?;
     let of_best = |evidence: &&Evidence<'_>| best.cell.runs.iter().any(|run| run.name == evidence.run.name);
+    let labels = Labels::of(sweep);
     let row = |evidence: &Evidence<'_>| {
         let points: Vec<f64> =
             evidence.val.iter().filter_map(|(_, counts)| evidence::macro_dice(sweep, counts)).collect();
         Row {
-            label: replicate_label(sweep, evidence),
+            label: labels.repetition(evidence.run),
             note: words::count(points.len(), "image"),
             mean: statistics::median(&points),
             points,
@@ -31,23 +33,19 @@ pub fn strips(sweep: &Sweep, analysis: &Analysis<'_>) -> Option<Rows> {
             ..Row::default()
         }
     };
+    let of = if analysis.standings.len() > 1 {
+        format!(" in the runs of the best setting ({})", best.cell.label(sweep))
+    } else {
+        String::new()
+    };
     Rows {
-        title: format!(
-            "Macro Dice of each validation image in the runs of the best setting ({}); the bar is the median",
-            best.cell.label(sweep)
-        ),
+        title: format!("Macro Dice of each validation image{of}; the bar is the median"),
         scale: "Dice (macro) of one image at the best epoch".into(),
         rows: analysis.evidence.iter().flatten().filter(of_best).map(row).collect(),
         height: 26.0,
         ..Rows::default()
     }
     .if_any()
-}
-
-fn replicate_label(sweep: &Sweep, evidence: &Evidence<'_>) -> String {
-    let axes = sweep.axes.iter().filter(|axis| crate::report::cells::is_replicate(axis));
-    let parts: Vec<String> = axes.filter_map(|axis| Some(format!("{axis} {}", evidence.run.axis(axis)?))).collect();
-    if parts.is_empty() { "the one run".into() } else { parts.join(", ") }
 }
 
 /// Share of each class in train and in val for every split, against random splits of the same images.
@@ -76,7 +74,8 @@ pub fn balance(sweep: &Sweep, balances: &[Balance]) -> Option<Rows> {
         rows,
         legend: Some(("class".into(), style::class_legend(sweep))),
         height: 18.0,
-        from_zero: true,
+        reach: Reach::FromZero,
+        ..Rows::default()
     }
     .if_any()
 }

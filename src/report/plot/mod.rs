@@ -19,6 +19,7 @@ use super::{
     aggregate::{Run, Sweep},
 };
 pub use pages::{Entry, Panel, page};
+pub use rows::Reach;
 pub use svg::{Picture, definitions, escape};
 
 /// A chart ready to be drawn.
@@ -103,6 +104,9 @@ pub fn learning_curves<R: Render>(sweep: &Sweep, run: &Run, render: &R) -> Resul
     curves::Curves::of(sweep, run).as_ref().map(|chart| render.render(chart)).transpose()
 }
 
+/// Settings that the chart at the head of the page shows.
+const BEST: usize = 12;
+
 /// The charts of a sweep, each with the name of its file; those that have nothing to show are left out.
 ///
 /// # Errors
@@ -113,12 +117,14 @@ pub fn of_sweep<R: Render>(
     render: &R,
 ) -> Result<Vec<(&'static str, R::Output)>, ReportError> {
     let mut drawn = Drawn { render, charts: Vec::new() };
-    drawn.add("ranking", settings::ranking(sweep, analysis))?;
-    drawn.add("comparison", settings::comparison(sweep))?;
+    drawn.add("ranking", settings::ranking(sweep, analysis, BEST))?;
+    if analysis.standings.len() > BEST {
+        drawn.add("settings", settings::ranking(sweep, analysis, usize::MAX))?;
+    }
     drawn.add("effects", settings::effects(sweep))?;
     drawn.add("variance", grids::VarianceBar::of(analysis))?;
     drawn.add("parallel", planes::Parallel::of(sweep))?;
-    drawn.add("classes", grids::Grid::classes(sweep))?;
+    drawn.add("classes", grids::Grid::classes(sweep, analysis))?;
     drawn.add("pooled-against-macro", planes::Scatter::of(sweep))?;
     drawn.add("seeds", planes::Fan::of(sweep, analysis))?;
     drawn.add("images", images::strips(sweep, analysis))?;

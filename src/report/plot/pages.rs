@@ -4,7 +4,7 @@ use plotters::{coord::Shift, prelude::*};
 
 use super::{
     Chart, DrawError, Picture, Render, Svg,
-    rows::{Row, Rows},
+    rows::{Reach, Row, Rows},
     style::{self, px},
 };
 use crate::report::ReportError;
@@ -20,12 +20,14 @@ const LINE: f64 = 16.0;
 const MARGIN: f64 = 12.0;
 
 /// One of the charts: a heading, the scale's name with its unit, and rows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Panel {
     /// What it shows.
     pub heading: String,
     /// The scale's name with its unit.
     pub scale: String,
+    /// How far the scale reaches.
+    pub reach: Reach,
     /// From top to bottom.
     pub entries: Vec<Entry>,
 }
@@ -41,8 +43,8 @@ pub struct Entry {
     pub value: Option<f64>,
     /// Drawn as a line with ends.
     pub interval: Option<(f64, f64)>,
-    /// Which colour of the series.
-    pub series: usize,
+    /// Which class, which gives it its colour.
+    pub class: usize,
     /// Whether a rule separates it from the row above.
     pub opens_group: bool,
 }
@@ -53,22 +55,28 @@ struct Page {
     charts: Vec<Rows>,
 }
 
-/// Draws the title, lines of text below it, and the panels that have anything to show.
+/// Draws the title, lines of text below it, and the panels that have anything to show; classes have the colours that
+/// they have in reports, where `background` is the one that is left out of means.
 ///
 /// # Errors
 /// If plotters cannot.
-pub fn page(title: &str, lines: Vec<String>, panels: Vec<Panel>) -> Result<Picture, ReportError> {
-    let charts = panels.into_iter().filter_map(|panel| rows(panel).if_any()).collect();
+pub fn page(
+    title: &str,
+    lines: Vec<String>,
+    panels: Vec<Panel>,
+    background: Option<usize>,
+) -> Result<Picture, ReportError> {
+    let charts = panels.into_iter().filter_map(|panel| rows(panel, background).if_any()).collect();
     Svg.render(&Page { title: title.to_owned(), lines, charts })
 }
 
-fn rows(panel: Panel) -> Rows {
+fn rows(panel: Panel, background: Option<usize>) -> Rows {
     let row = |entry: Entry| Row {
         label: entry.label,
         note: entry.note,
         points: entry.value.into_iter().collect(),
         interval: entry.interval,
-        color: style::series(entry.series),
+        color: style::class(entry.class, background),
         opens_group: entry.opens_group,
         ..Row::default()
     };
@@ -78,7 +86,8 @@ fn rows(panel: Panel) -> Rows {
         legend: Some((panel.heading, Vec::new())),
         rows: panel.entries.into_iter().map(row).collect(),
         height: ROW,
-        from_zero: true,
+        reach: panel.reach,
+        ..Rows::default()
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Scatter {
 }
 
 impl Scatter {
-    /// The runs of `sweep`; `None` if none has both scores.
+    /// The runs of `sweep`; `None` if fewer than two have both scores.
     pub fn of(sweep: &Sweep) -> Option<Self> {
         let axis = settings::color_axis(sweep);
         let point = |run: &crate::report::aggregate::Run| {
@@ -36,13 +36,13 @@ impl Scatter {
             Some((row.dice_coef?, row.dice_macro?, settings::color_of(run, &axis)))
         };
         let points: Vec<_> = sweep.runs.iter().filter_map(point).collect();
-        (!points.is_empty()).then(|| Self { points, legend: settings::legend_of(&axis) })
+        (points.len() > 1).then(|| Self { points, legend: settings::legend_of(&axis) })
     }
 }
 
 impl Chart for Scatter {
     fn title(&self) -> String {
-        "Pooled dice_coef against macro Dice of every run on val; on the line the two would agree".into()
+        "Pooled Dice (dice_coef, what Keras prints) against macro Dice of every run on val; on the line the two would agree".into()
     }
 
     fn size(&self) -> (u32, u32) {
@@ -65,7 +65,12 @@ impl Chart for Scatter {
             .y_label_area_size(px(50.0))
             .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
         let short = |value: &f64| format!("{value:.1}");
-        style::axes(&mut chart, ("val dice_coef (pooled)", "val Dice (macro, foreground)"), (6, 6), (&short, &short))?;
+        style::axes(
+            &mut chart,
+            ("pooled val Dice (dice_coef, what Keras prints)", "val Dice (macro, foreground)"),
+            (6, 6),
+            (&short, &short),
+        )?;
         let look = INK.mix(0.4).stroke_width(wide(1.0));
         chart.draw_series([PathElement::new([(0.0, 0.0), (1.0, 1.0)], look)])?;
         let dot = |&(x, y, color): &(f64, f64, RGBColor)| Circle::new((x, y), px(3.5), color.mix(0.75).filled());
@@ -93,7 +98,7 @@ impl Fan {
     /// How many settings are shown: the best ones.
     const PANELS: usize = 4;
 
-    /// The best settings of `sweep`; `None` if no curve has two points.
+    /// The best settings of `sweep`; `None` if none ran twice or no curve has two points.
     pub fn of(sweep: &Sweep, analysis: &Analysis<'_>) -> Option<Self> {
         let axis = settings::color_axis(sweep);
         let panel = |standing: &crate::report::standings::Standing<'_>| {
@@ -106,6 +111,7 @@ impl Fan {
             FanPanel { label: standing.cell.label(sweep), color, middle: middle(&runs), runs }
         };
         let panels: Vec<_> = analysis.standings.iter().take(Self::PANELS).map(panel).collect();
+        panels.iter().find(|panel| panel.runs.iter().filter(|run| !run.is_empty()).count() > 1)?;
         let epochs = panels.iter().flat_map(|panel| &panel.runs).map(Vec::len).max().filter(|&longest| longest > 1)?;
         Some(Self { panels, figure: "val Dice (macro)".into(), epochs })
     }
@@ -124,24 +130,32 @@ fn middle(runs: &[Vec<(f64, f64)>]) -> Vec<(f64, [f64; 3])> {
     by_epoch.into_iter().filter_map(quartiles).collect()
 }
 
+impl Fan {
+    fn columns(&self) -> usize {
+        self.panels.len().min(2)
+    }
+}
+
 impl Chart for Fan {
     fn title(&self) -> String {
-        let settings = words::count(self.panels.len(), "setting");
-        format!(
-            "{} over the epochs in the best {settings}: every run faint, median bold, quartiles tinted",
-            self.figure
-        )
+        let of = match self.panels.len() {
+            1 => String::new(),
+            settings => format!(" in the best {settings} settings"),
+        };
+        format!("{} over the epochs{of}: every run faint, median bold, quartiles tinted", self.figure)
     }
 
     fn size(&self) -> (u32, u32) {
-        (960, 300 * self.panels.len().div_ceil(2) as u32)
+        (480 * self.columns() as u32, 300 * self.panels.len().div_ceil(2) as u32)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<(), DrawError> {
-        let places = area.split_evenly((self.panels.len().div_ceil(2), 2));
+        let places = area.split_evenly((self.panels.len().div_ceil(2), self.columns()));
         for (place, panel) in places.iter().zip(&self.panels) {
             let runs = panel.runs.iter().filter(|run| !run.is_empty()).count();
-            let heading = format!("{} (n = {runs})", style::fitted(&panel.label, 12.5, 380.0));
+            let label =
+                if self.panels.len() > 1 { style::fitted(&panel.label, 12.5, 380.0) } else { "Every run".into() };
+            let heading = format!("{label} (n = {runs})");
             place.draw(&Text::new(heading, (px(12.0), px(8.0)), style::bold(12.0)))?;
             let mut chart = ChartBuilder::on(place)
                 .margin_top(px(32.0))

@@ -10,7 +10,7 @@ use crate::{
     report::{
         Analysis,
         aggregate::{Run, Sweep},
-        cells::{cells, levels, setting_axes, varies},
+        cells::{levels, setting_axes, varies},
         standings, words,
     },
     statistics,
@@ -42,54 +42,36 @@ fn at_best(sweep: &Sweep) -> String {
     format!("{} at the best epoch", words::metric(sweep.monitor))
 }
 
-/// Every run's score, grouped by setting in the plan's order, with each setting's mean.
-pub fn comparison(sweep: &Sweep) -> Option<Rows> {
+/// The `most` best settings: every run, the mean, its interval over splits; those that tie with the best are shaded.
+/// `None` if there is one setting alone.
+pub fn ranking(sweep: &Sweep, analysis: &Analysis<'_>, most: usize) -> Option<Rows> {
     let axis = color_axis(sweep);
-    let row = |cell: &crate::report::cells::Cell<'_>| {
-        let scores = cell.scores(sweep);
-        let missing = cell.runs.len() - scores.len();
-        let of = if missing > 0 { format!(" of {}", cell.runs.len()) } else { String::new() };
+    let row = |standing: &standings::Standing<'_>| {
+        let missing = standing.cell.runs.len() - standing.scores.len();
+        let of = if missing > 0 { format!(" of {}", standing.cell.runs.len()) } else { String::new() };
         Row {
-            label: cell.label(sweep),
-            note: format!("n = {}{of}", scores.len()),
-            mean: statistics::mean(&scores),
-            color: cell.runs.first().map_or(INK, |run| color_of(run, &axis)),
-            points: scores,
+            label: standing.cell.label(sweep),
+            note: format!("n = {}{of}", standing.scores.len()),
+            points: standing.scores.clone(),
+            mean: Some(standing.mean),
+            interval: standing.interval.map(|interval| (interval.low, interval.high)),
+            color: standing.cell.runs.first().map_or(INK, |run| color_of(run, &axis)),
+            shaded: standing.ties,
             ..Row::default()
         }
     };
-    Rows {
-        title: format!("{}, every run by setting; the bar is the setting's mean", at_best(sweep)),
-        scale: at_best(sweep),
-        rows: cells(sweep).iter().map(row).collect(),
-        legend: legend_of(&axis),
-        height: 24.0,
-        ..Rows::default()
-    }
-    .if_any()
-}
-
-/// The settings by their mean with intervals over splits; those that tie with the best are shaded.
-pub fn ranking(sweep: &Sweep, analysis: &Analysis<'_>) -> Option<Rows> {
-    let axis = color_axis(sweep);
-    let row = |standing: &standings::Standing<'_>| Row {
-        label: standing.cell.label(sweep),
-        note: format!("n = {}", standing.scores.len()),
-        mean: Some(standing.mean),
-        interval: standing.interval.map(|interval| (interval.low, interval.high)),
-        color: standing.cell.runs.first().map_or(INK, |run| color_of(run, &axis)),
-        shaded: standing.ties,
-        ..Row::default()
-    };
-    (analysis.standings.len() > 1).then(|| Rows {
+    let settings = analysis.standings.len();
+    let which = if settings > most { format!("The best {most} of {settings} settings") } else { "The settings".into() };
+    (settings > 1).then(|| Rows {
         title: format!(
-            "Ranking by mean {} with 95 % intervals over splits (Nadeau & Bengio); shaded: not told apart from the best",
-            words::metric(sweep.monitor)
+            "{which}, best first: every run, mean, 95 % interval over splits; shaded: cannot be told apart from the best"
         ),
-        scale: format!("mean {}", at_best(sweep)),
-        rows: analysis.standings.iter().map(row).collect(),
+        scale: at_best(sweep),
+        rows: analysis.standings.iter().take(most).map(row).collect(),
         legend: legend_of(&axis),
-        height: 22.0,
+        width: 520.0,
+        height: 36.0,
+        labels_above: true,
         ..Rows::default()
     })?
     .if_any()
@@ -119,7 +101,6 @@ pub fn effects(sweep: &Sweep) -> Option<Rows> {
         title: format!("{} by each axis alone: every run, mean, 95 % interval over splits", at_best(sweep)),
         scale: at_best(sweep),
         rows,
-        height: 24.0,
         ..Rows::default()
     }
     .if_any()

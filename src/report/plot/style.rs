@@ -177,6 +177,69 @@ where
         .map_err(DrawError::from)
 }
 
+/// An axis with ticks where they are wanted.
+pub struct Marked {
+    range: std::ops::Range<f64>,
+    marks: Vec<f64>,
+}
+
+impl Marked {
+    /// Ticks at multiples of 1, 2 or 5 times a power of ten, `most` at most, and how their values are written: all of
+    /// an axis alike, with as many decimals as their distance needs, or with an exponent where all are small.
+    pub fn round((low, high): (f64, f64), most: usize) -> (Self, impl Fn(&f64) -> String + use<>) {
+        let rough = (high - low).max(f64::MIN_POSITIVE) / most.max(1) as f64;
+        let power = 10f64.powf(rough.log10().floor());
+        let step =
+            [1.0, 2.0, 5.0, 10.0].map(|times| times * power).into_iter().find(|step| *step >= rough * (1.0 - 1e-9));
+        let step = step.unwrap_or(10.0 * power);
+        let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
+        let is_small = low.abs().max(high.abs()) < 0.01;
+        let decimals = (-(step * 1.001).log10().floor()).max(0.0) as usize;
+        let write = move |value: &f64| match value {
+            // Steps of a range around 0 miss it by rounding.
+            value if value.abs() < step / 1e3 => "0".into(),
+            value if is_small => format!("{value:.1e}").replace(".0e", "e"),
+            value => format!("{value:.decimals$}"),
+        };
+        (Self { range: low..high, marks: (first..=last).map(|place| place as f64 * step).collect() }, write)
+    }
+
+    /// Ticks at whole powers of ten of values whose logarithms are drawn: 1, 10, 100, 1,000.
+    pub fn powers((low, high): (f64, f64)) -> (Self, impl Fn(&f64) -> String + use<>) {
+        let marks = (low.ceil() as i64..=high.floor() as i64).map(|power| power as f64).collect();
+        (Self { range: low..high, marks }, |power: &f64| thousands(10f64.powf(*power).round() as u64))
+    }
+}
+
+/// `1,000`.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<String> =
+        digits.as_bytes().rchunks(3).rev().map(|group| group.iter().copied().map(char::from).collect()).collect();
+    groups.join(",")
+}
+
+impl Ranged for Marked {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        let share = (value - self.range.start) / (self.range.end - self.range.start).max(f64::MIN_POSITIVE);
+        limit.0 + (share * f64::from(limit.1 - limit.0)).round() as i32
+    }
+    fn key_points<H: plotters::coord::ranged1d::KeyPointHint>(&self, _: H) -> Vec<f64> {
+        self.marks.clone()
+    }
+    fn range(&self) -> std::ops::Range<f64> {
+        self.range.clone()
+    }
+}
+
+impl ValueFormatter<f64> for Marked {
+    fn format(value: &f64) -> String {
+        format!("{value}")
+    }
+}
+
 /// An axis of epochs: whole numbers from 1.
 pub struct Epochs(pub std::ops::Range<f64>);
 
@@ -210,5 +273,24 @@ impl Ranged for Epochs {
 impl ValueFormatter<f64> for Epochs {
     fn format(value: &f64) -> String {
         format!("{value}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_written_alike() {
+        let written = |range, most| {
+            let (axis, write) = Marked::round(range, most);
+            axis.marks.iter().map(write).collect::<Vec<_>>()
+        };
+        assert_eq!(written((0.0, 1.0), 6), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        assert_eq!(written((-0.012, 0.03), 6), ["-0.01", "0", "0.01", "0.02", "0.03"]);
+        assert_eq!(written((0.0, 0.001), 5), ["0", "2e-4", "4e-4", "6e-4", "8e-4", "1e-3"]);
+        assert_eq!(written((0.0, 210.0), 6), ["0", "50", "100", "150", "200"]);
+        let (axis, write) = Marked::powers((-0.1, 3.2));
+        assert_eq!(axis.marks.iter().map(write).collect::<Vec<_>>(), ["1", "10", "100", "1,000"]);
     }
 }

@@ -46,7 +46,8 @@ impl Picture {
     /// A file of its own: dark ink on white, for programs that know no variables and no themes; in a dark page it is
     /// light on dark.
     pub fn standalone(&self) -> String {
-        let dark = "<style>@media (prefers-color-scheme:dark){svg{color:#e6e6ea}[fill=\"#fff\"]{fill:#17171b}}</style>";
+        let dark = "<style>@media (prefers-color-scheme:dark){svg{color:#e6e6ea}[fill=\"#fff\"]{fill:#17171b}\
+            [fill=\"#0072b2\"]{fill:#3f9be0}[stroke=\"#0072b2\"]{stroke:#3f9be0}}</style>";
         let ground = "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>";
         let head = format!("{dark}{}{ground}", definitions(&self.glyphs));
         self.document(" color=\"#1d1d21\"", &head).replace(PAPER, "#fff")
@@ -54,7 +55,7 @@ impl Picture {
 
     /// An element for a page that holds [`definitions`] of all its pictures' glyphs.
     pub fn inline(&self) -> String {
-        self.document("", "")
+        self.document(&format!(" style=\"--width:{}px\"", self.size.0), "")
     }
 
     /// The shapes that its text is made of.
