@@ -90,7 +90,7 @@ pub fn shell(name: &str) -> Result<String, ReportError> {
 /// If a chart cannot be drawn or a part not be filled in.
 pub fn of_all_runs(sweep: &SweepDir, data: &Sweep) -> Result<Vec<Part>, ReportError> {
     let analysis = Analysis::of(data);
-    let verdict: Vec<String> = verdict::lines(data, &analysis).iter().map(ToString::to_string).collect();
+    let verdict = verdict::lines(data, &analysis);
     let charts = plot::of_sweep(data, &analysis, &plot::Svg)?;
     let page = Page::of(sweep, data, &analysis, &verdict, &charts);
     let parts = [

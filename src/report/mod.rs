@@ -109,8 +109,7 @@ pub fn build(sweep: &SweepDir, runs: &[String]) -> Result<ReportSummary, ReportE
     let charts = plot::of_sweep(&data, &analysis, &plot::Svg)?;
     charts.par_iter().try_for_each(|(name, picture)| write_plot(&plots, name, picture))?;
     let lines = verdict::lines(&data, &analysis);
-    let texts: Vec<String> = lines.iter().map(ToString::to_string).collect();
-    let index = page::write(sweep, &data, &analysis, &texts, &charts, &curves)?;
+    let index = page::write(sweep, &data, &analysis, &lines, &charts, &curves)?;
     Ok(ReportSummary { index, lines, problems: data.problems })
 }
 

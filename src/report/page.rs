@@ -23,7 +23,9 @@ use super::{
     labels::Labels,
     next,
     plot::{self, Picture},
-    provenance, words,
+    provenance,
+    verdict::{self, Answer, Line},
+    words,
 };
 use crate::{
     domain::Direction,
@@ -40,7 +42,7 @@ const INLINE: usize = 8 << 20;
 ])]
 pub(super) struct Page<'a> {
     name: &'a str,
-    verdict: &'a [String],
+    verdict: Vec<Answer>,
     problems: &'a [String],
     monitor: String,
     /// The chart that says most: the settings, or where there is one alone, its classes.
@@ -91,7 +93,7 @@ impl<'a> Page<'a> {
         sweep: &SweepDir,
         data: &'a Sweep,
         analysis: &Analysis<'_>,
-        verdict: &'a [String],
+        verdict: &[Line],
         charts: &[(&'static str, Picture)],
     ) -> Self {
         let view =
@@ -101,7 +103,7 @@ impl<'a> Page<'a> {
         let (findings, notes) = findings::views(data, &analysis.findings);
         Self {
             name: &data.name,
-            verdict,
+            verdict: verdict::answers(verdict),
             problems: &data.problems,
             monitor: words::metric(data.monitor),
             key_chart: key.map(view),
@@ -149,7 +151,7 @@ pub fn write(
     sweep: &SweepDir,
     data: &Sweep,
     analysis: &Analysis<'_>,
-    verdict: &[String],
+    verdict: &[Line],
     charts: &[(&'static str, Picture)],
     curves: &[Option<Picture>],
 ) -> Result<PathBuf, ReportError> {

@@ -6,7 +6,7 @@ mod wrong;
 
 use serde::Serialize;
 
-use super::{Analysis, aggregate::Sweep, next, standings::Standing, words};
+use super::{Analysis, aggregate::Sweep, diagnose, next, standings::Standing, words};
 use crate::domain::{Direction, RunState};
 
 /// Which question a line answers.
@@ -17,6 +17,8 @@ pub enum Kind {
     Best,
     /// What is wrong with the runs, and how far the scores can be trusted.
     Wrong,
+    /// The same, where no rule warns.
+    Fine,
     /// What to do next.
     Next,
 }
@@ -38,15 +40,40 @@ impl std::fmt::Display for Line {
 
 /// The most important line of each kind, then the others, kind by kind.
 pub fn lines(sweep: &Sweep, analysis: &Analysis<'_>) -> Vec<Line> {
+    let is_fine = diagnose::loud(&analysis.findings, &analysis.of_best()).is_empty();
     let answers = [
         (Kind::Best, best(sweep, analysis)),
-        (Kind::Wrong, wrong::lines(sweep, analysis)),
+        (if is_fine { Kind::Fine } else { Kind::Wrong }, wrong::lines(sweep, analysis)),
         (Kind::Next, next::step(sweep, analysis).into_iter().collect()),
     ];
     let line = |kind: Kind| move |text: &String| Line { kind, text: text.clone() };
     let first = answers.iter().filter_map(|(kind, texts)| texts.first().map(line(*kind)));
     let others = answers.iter().flat_map(|(kind, texts)| texts.iter().skip(1).map(line(*kind)));
     first.chain(others).collect()
+}
+
+/// A question of the verdict with the lines that answer it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The question in a word or three.
+    pub title: &'static str,
+    /// The answers, the most important first.
+    pub lines: Vec<String>,
+}
+
+/// The lines, question by question.
+pub fn answers(lines: &[Line]) -> Vec<Answer> {
+    let titles = [
+        (Kind::Best, "Best setting"),
+        (Kind::Wrong, "What is wrong"),
+        (Kind::Fine, "No fault was found"),
+        (Kind::Next, "Do next"),
+    ];
+    let answer = |(kind, title)| {
+        let of_kind = lines.iter().filter(|line| line.kind == kind);
+        Answer { title, lines: of_kind.map(ToString::to_string).collect() }
+    };
+    titles.map(answer).into_iter().filter(|answer| !answer.lines.is_empty()).collect()
 }
 
 /// The ranking, how far the sweep is, the test images where they were looked at, what moves the score, what stratified
