@@ -23,10 +23,7 @@ use rand::RngExt;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use served::Served;
-use sweepscope::{
-    domain::{RunId, RunState, seed},
-    store::{PlannedRun, RunDir, SweepDir, SweepLock},
-};
+use sweepscope::domain::seed;
 
 /// A folder with the small sweep, run to its end.
 fn with_results() -> tempfile::TempDir {

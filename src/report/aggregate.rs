@@ -220,12 +220,17 @@ pub(super) fn read_tables(dir: &RunDir, run: &mut Run, copy: &mut Copy<'_>) -> V
     let mut problems = Vec::new();
     add_epochs(dir, run, &mut whole_lines, copy, &mut problems);
     read_whole(dir, run, &mut problems);
-    problems.extend(lost_rows(dir, run));
+    // What cannot be read is missing anyway.
+    let lost =
+        lost_rows(dir, run).into_iter().filter(|(path, _)| !problems.iter().any(|known| known.starts_with(path)));
+    let lost: Vec<String> = lost.map(|(path, what)| path + &what).collect();
+    problems.extend(lost);
     problems
 }
 
-/// Tables of the built-in trainer that end before the epoch that the state vouches for: somebody else cut them.
-fn lost_rows(dir: &RunDir, run: &Run) -> Vec<String> {
+/// Tables of the built-in trainer that end before the epoch that the state vouches for, and by how much: somebody else
+/// cut them.
+fn lost_rows(dir: &RunDir, run: &Run) -> Vec<(String, String)> {
     let last = run.state.epoch;
     let is_ours = run.file.as_ref().is_some_and(|file| file.config.trainer.is_none());
     if last == 0 || !is_ours {
@@ -239,8 +244,8 @@ fn lost_rows(dir: &RunDir, run: &Run) -> Vec<String> {
     let classes = classes.map(|point| point.epoch as usize).min();
     let lost = |(path, end): (PathBuf, Option<usize>)| {
         let end = end.unwrap_or(0);
-        let path = path.display();
-        (end < last).then(|| format!("{path} ends with epoch {end} and the run with epoch {last}: rows are lost"))
+        let what = format!(" ends with epoch {end} and the run with epoch {last}: rows are lost");
+        (end < last).then(|| (path.display().to_string(), what))
     };
     [(dir.epochs_csv(), epochs), (dir.classes_csv(), classes)].into_iter().filter_map(lost).collect()
 }

@@ -11,7 +11,11 @@ use super::{
     standings::{self, Needed, Standing},
     tables, words,
 };
-use crate::{domain::Direction, statistics, store::SweepDir};
+use crate::{
+    domain::Direction,
+    statistics::{self, NOETHER_PAIRS},
+    store::SweepDir,
+};
 
 /// Why two settings cannot be compared.
 #[derive(Debug, thiserror::Error)]
@@ -182,9 +186,11 @@ pub fn lines(answer: &Comparison) -> Vec<String> {
             words::count(answer.splits, "split")
         ),
         format!(
-            "A is better on {} of {} (95 % interval of that share: {low:.2} to {high:.2})",
+            "A is better on {} of {} (95 % interval of that share: {low:.2} to {high:.2}); these are {} of the \
+             {NOETHER_PAIRS} splits that surely show a setting which wins on three of four",
             share_of(answer.superiority, answer.splits),
             words::count(answer.splits, "split"),
+            answer.splits,
         ),
         answer.verdict.clone(),
     ]

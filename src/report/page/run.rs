@@ -130,7 +130,7 @@ impl RunRow {
             axes: labels.values(run),
             epochs: run.state.epoch,
             best_epoch: best.map(|epoch| epoch.to_string()).unwrap_or_default(),
-            score: words::cell(run.score(data.monitor)),
+            score: words::cell(run.best_score(data.monitor)),
             others: others(data.monitor).map(|(_, of)| words::cell(val.and_then(of))).collect(),
         }
     }
