@@ -91,7 +91,7 @@ fn all(segmenter: &Segmenter, inputs: &[Input], problems: &mut Vec<String>) -> V
         match segmenter.segment(input) {
             Ok(found) => areas.extend(found),
             // What is wrong with the output folder is wrong for every image.
-            Err(problem) if problems.iter().any(|known| *known == problem) => {}
+            Err(problem) if problems.contains(&problem) => {}
             Err(problem) => problems.push(problem),
         }
         bar.inc(1);

@@ -39,6 +39,10 @@ pub fn line(sweep: &Sweep, analysis: &Analysis<'_>) -> Option<String> {
     let weakest = weakest(sweep, &runs).unwrap_or_default();
     // A failure of another kind may well be about a class.
     let failed = analysis.findings.iter().any(|finding| finding.severity == Severity::Fail);
+    // A trainer that tells no classes says nothing of any.
+    if runs.iter().all(|run| run.classes.is_empty()) {
+        return Some(format!("{figures}."));
+    }
     Some(match (lost.is_empty(), flatters) {
         (false, true) => format!("The pooled score hides a class: {}. {figures}.", words::list(&lost)),
         (false, false) => format!("A class is not learned: {}. {figures}.", words::list(&lost)),
@@ -66,7 +70,8 @@ fn not_learned(analysis: &Analysis<'_>, class: &str) -> Option<String> {
     let most = lost.iter().filter_map(|evidence| dice(evidence, class)).reduce(f64::max)?;
     let runs = words::in_none_of(lost.len(), known.len());
     Some(if most < LEARNED {
-        format!("{class} is not learned {runs} (Dice at most {})", words::score(most))
+        let dice = if most < 5e-4 { "Dice 0".to_owned() } else { format!("Dice at most {}", words::score(most)) };
+        format!("{class} is not learned {runs} ({dice})")
     } else {
         // It was predicted at the best epoch and no longer at the end.
         format!("{class} is not predicted to the end {runs}")
