@@ -4,14 +4,14 @@
 #[path = "support/sweep.rs"]
 mod sweep;
 
-use sweep::Fake;
+use sweep::{Fake, change};
 use sweepscope::{
     domain::{EarlyStopping, EpochRow, EvidenceRow, ImageRow, Split},
     report::{
         self,
         diagnose::{Finding, Severity},
     },
-    store::{RunDir, RunFile, SweepDir, read_rows, write_rows},
+    store::{RunDir, RunFile, SweepDir, write_rows},
 };
 
 /// What rule `number` finds in the first run of a sweep, all well learned, once `plant` has changed it.
@@ -36,15 +36,6 @@ fn one(found: &[Finding]) -> (Severity, f64, f64) {
     assert_eq!(found.len(), 1, "{found:#?}");
     let tidy = |value: Option<f64>| (value.unwrap() * 1000.0).round() / 1000.0;
     (found[0].severity, tidy(found[0].value), tidy(found[0].threshold))
-}
-
-fn change<T>(path: &std::path::Path, mut each: impl FnMut(&mut T))
-where
-    T: serde::Serialize + serde::de::DeserializeOwned,
-{
-    let mut rows: Vec<T> = read_rows(path).unwrap();
-    rows.iter_mut().for_each(&mut each);
-    write_rows(path, &rows).unwrap();
 }
 
 /// Replaces val's curve of macro Dice, and says which epoch is the best.

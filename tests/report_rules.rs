@@ -6,14 +6,14 @@ mod sweep;
 
 use std::collections::BTreeSet;
 
-use sweep::Fake;
+use sweep::{Fake, change};
 use sweepscope::{
     domain::{
         ClassRow, Counts, EarlyStopping, EpochRow, Failure, FailureKind, ImageRow, Metric, RunState, Split,
         TrainerConfig,
     },
     report::{self, diagnose::Finding},
-    store::{RunDir, RunFile, SweepDir, read_rows, write_rows},
+    store::{RunDir, RunFile, SweepDir},
 };
 
 /// A sweep whose every run learns every class well.
@@ -46,15 +46,6 @@ fn planted(plant: impl FnOnce(&RunDir)) -> BTreeSet<usize> {
     };
     let before = rules(findings(&healthy(), |_| ()));
     rules(findings(&healthy(), plant)).difference(&before).copied().collect()
-}
-
-fn change<T>(path: &std::path::Path, mut each: impl FnMut(&mut T))
-where
-    T: serde::Serialize + serde::de::DeserializeOwned,
-{
-    let mut rows: Vec<T> = read_rows(path).unwrap();
-    rows.iter_mut().for_each(&mut each);
-    write_rows(path, &rows).unwrap();
 }
 
 fn configure(run: &RunDir, each: impl FnOnce(&mut sweepscope::domain::RunConfig)) {

@@ -18,16 +18,7 @@ fn a_thousand_runs_take_five_seconds_and_a_gibibyte() {
     let folder = tempfile::tempdir().unwrap();
     let root = std::env::var_os("REPORT_KEEP").map_or_else(|| folder.path().join("thousand"), Into::into);
     let sweep = SweepDir::new(root);
-    let fake = Fake {
-        learning_rates: vec![1e-2, 3e-3, 1e-3, 3e-4, 1e-4],
-        batch_sizes: vec![2, 4, 8, 16, 32],
-        input_sizes: vec![64, 96, 128, 192],
-        split_seeds: 10,
-        epochs: 200,
-        images: [60, 20, 20],
-        ..Fake::default()
-    };
-    let runs = fake.write(sweep.root());
+    let runs = Fake::thousand().write(sweep.root());
     assert_eq!(runs.len(), 1000);
     let (start, ticks) = (Instant::now(), cpu_ticks());
     report::build(&sweep, &runs).unwrap();

@@ -4,7 +4,7 @@
 #[path = "support/sweep.rs"]
 mod sweep;
 
-use sweep::Fake;
+use sweep::{Fake, change};
 use sweepscope::{
     domain::{ClassRow, Counts, EpochRow, ImageRow, Metric, RunState, Split, TrainerConfig},
     report::{
@@ -13,7 +13,7 @@ use sweepscope::{
         diagnose::{Finding, Severity},
         verdict::{Kind, Line},
     },
-    store::{RunDir, RunFile, SweepDir, read_rows, write_rows},
+    store::{RunDir, RunFile, SweepDir},
 };
 
 /// Three classes that all runs learn.
@@ -45,15 +45,6 @@ fn of_first(number: usize, plant: impl Fn(&RunDir)) -> Vec<Finding> {
         }
     });
     findings.into_iter().filter(|f| f.rule.number == number && f.run.as_ref() == Some(&runs[0])).collect()
-}
-
-fn change<T>(path: &std::path::Path, mut each: impl FnMut(&mut T))
-where
-    T: serde::Serialize + serde::de::DeserializeOwned,
-{
-    let mut rows: Vec<T> = read_rows(path).unwrap();
-    rows.iter_mut().for_each(&mut each);
-    write_rows(path, &rows).unwrap();
 }
 
 fn stop(run: &RunDir, epoch: usize) {

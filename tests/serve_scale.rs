@@ -61,16 +61,7 @@ fn a_thousand_runs_are_shown_as_they_go() {
 }
 
 fn a_thousand(sweep: &SweepDir) -> Vec<String> {
-    let fake = Fake {
-        learning_rates: vec![1e-2, 3e-3, 1e-3, 3e-4, 1e-4],
-        batch_sizes: vec![2, 4, 8, 16, 32],
-        input_sizes: vec![64, 96, 128, 192],
-        split_seeds: 10,
-        epochs: 200,
-        images: [60, 20, 20],
-        ..Fake::default()
-    };
-    let runs = fake.write(sweep.root());
+    let runs = Fake::thousand().write(sweep.root());
     let planned = |run: &String| {
         let (id, setting, axes) = (RunId(uuid::Uuid::nil()), String::new(), serde_json::Map::new());
         PlannedRun { run: run.clone(), id, setting, axes }

@@ -1,4 +1,5 @@
 //! Writes folders of a sweep that look like real ones: noisy learning curves, several classes, one hard to learn.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use sweepscope::{
         ClassRow, ClassSpec, Counts, EpochRow, ImageRow, InputSize, RunConfig, RunId, RunState, Split, SplitRow,
         StateRecord, TimingRow, seed,
     },
-    store::{RunFile, SweepDir, create_dir, write_rows},
+    store::{RunFile, SweepDir, create_dir, read_rows, write_rows},
 };
 
 /// What to make up.
@@ -57,6 +58,19 @@ impl Default for Fake {
 const PIXELS: f64 = 64.0 * 64.0;
 
 impl Fake {
+    /// A thousand runs of two hundred epochs.
+    pub fn thousand() -> Self {
+        Self {
+            learning_rates: vec![1e-2, 3e-3, 1e-3, 3e-4, 1e-4],
+            batch_sizes: vec![2, 4, 8, 16, 32],
+            input_sizes: vec![64, 96, 128, 192],
+            split_seeds: 10,
+            epochs: 200,
+            images: [60, 20, 20],
+            ..Self::default()
+        }
+    }
+
     /// Writes every run under `root` and returns their folder names in the plan's order.
     pub fn write(&self, root: &Path) -> Vec<String> {
         let sweep = SweepDir::new(root);
@@ -257,6 +271,16 @@ impl<'a> History<'a> {
             }
         }
     }
+}
+
+/// Changes each row of a table.
+pub fn change<T>(path: &Path, mut each: impl FnMut(&mut T))
+where
+    T: serde::Serialize + serde::de::DeserializeOwned,
+{
+    let mut rows: Vec<T> = read_rows(path).unwrap();
+    rows.iter_mut().for_each(&mut each);
+    write_rows(path, &rows).unwrap();
 }
 
 /// Twelve uniform numbers summed: mean 0, standard deviation 1.
