@@ -115,28 +115,25 @@ impl Plan {
         PlannedRun::read_all(&self.sweep).ok().flatten().is_some_and(|known| known.iter().eq(planned))
     }
 
-    /// Whether the images or masks were others when one of the runs was made that this sweep file does not name.
-    pub fn had_other_data(&self) -> bool {
-        let left = self.leftover_names();
-        left.iter().any(|run| RunFile::read(&self.sweep.run(run)).is_ok_and(|run| run.fingerprint != self.fingerprint))
-    }
-
     /// How many entries have that action.
     pub fn count(&self, action: Action) -> usize {
         self.entries.iter().filter(|entry| entry.action == action).count()
     }
 
     /// Folders under runs/ that this sweep file does not name: they stay, and are in no table.
-    pub fn leftovers(&self) -> usize {
-        self.leftover_names().len()
-    }
-
-    fn leftover_names(&self) -> HashSet<String> {
+    pub fn leftovers(&self) -> HashSet<String> {
         let mut left = self.sweep.run_names();
         for entry in &self.entries {
             left.remove(&entry.planned.run);
         }
         left
+    }
+
+    /// Whether the images or masks were others when one of these runs was made.
+    pub fn had_other_data(&self, runs: &HashSet<String>) -> bool {
+        let has_other =
+            |run: &String| RunFile::read(&self.sweep.run(run)).is_ok_and(|run| run.fingerprint != self.fingerprint);
+        runs.par_iter().any(has_other)
     }
 
     /// Writes the plan and the run.toml of each pending run.

@@ -100,10 +100,11 @@ pub fn summary(plan: &Plan) -> String {
         .collect();
     let mut text = format!("{}: {}", console::count(plan.entries.len(), "run"), parts.join(", "));
     let leftovers = plan.leftovers();
-    if leftovers > 0 {
-        let runs = console::count(leftovers, "run");
-        let stay = if leftovers == 1 { "stays" } else { "stay" };
-        let of = if plan.had_other_data() { "made from other images or masks" } else { "of earlier sweep files" };
+    if !leftovers.is_empty() {
+        let runs = console::count(leftovers.len(), "run");
+        let stay = if leftovers.len() == 1 { "stays" } else { "stay" };
+        let of =
+            if plan.had_other_data(&leftovers) { "made from other images or masks" } else { "of earlier sweep files" };
         text += &format!("; {runs} {of} {stay} in {}", plan.sweep.runs().display());
     }
     text
