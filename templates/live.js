@@ -50,30 +50,29 @@ function take(parts) {
   if (changed.size === 0) return;
   const table = document.querySelector("#runs table");
   sorting(table)(table);
-  for (const details of document.querySelectorAll("details.run[open]")) {
-    if (changed.has(details.id.slice("run-".length))) show(details);
-  }
+  changed.forEach(show);
 }
 
-// A run's curves and images are fetched when it is opened, and again when it has changed; one request at a time.
+// A run's curves and images are fetched when it is opened, and again when it has changed; one request at a time. The
+// element is looked up anew each time, as the table that it is in may have been replaced meanwhile.
 const asked = new Map();
-async function show(details) {
-  const number = details.id.slice("run-".length);
+async function show(number) {
   const waiting = asked.has(number);
   asked.set(number, true);
   if (waiting) return;
-  while (asked.get(number) && details.isConnected && details.open) {
+  const details = () => document.getElementById(`run-${number}`);
+  while (asked.get(number) && details()?.open) {
     asked.set(number, false);
     const name = document.querySelector(`#row-${number} a`).title;
     const answer = await fetch(`run/${encodeURIComponent(name)}`).catch(() => null);
     if (!answer?.ok) break;
     fill(`details-${number}`, await answer.text());
-    showRun(details);
+    if (details()) showRun(details());
   }
   asked.delete(number);
 }
 document.addEventListener("toggle", (event) => {
-  if (event.target.matches("details.run") && event.target.open) show(event.target);
+  if (event.target.matches("details.run") && event.target.open) show(event.target.id.slice("run-".length));
 }, true);
 
 function connect() {
