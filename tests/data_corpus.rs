@@ -133,3 +133,21 @@ fn every_malformed_file_is_named_with_its_cause() {
     let peak = peak.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim().trim_end_matches(" kB");
     assert!(peak.parse::<u64>().unwrap() < 2 << 20, "{peak} kB");
 }
+
+#[test]
+fn masks_that_do_not_tell_where_nothing_is_are_named() {
+    let Some(corpus) = corpus() else { return };
+    let folder = corpus.join("bad-objects");
+    let config = DataConfig {
+        images: folder.join("images"),
+        masks: folder.join("masks"),
+        classes: serde_json::from_str(r#"[{"name":"rest"},{"name":"cell"}]"#).unwrap(),
+        instances: true,
+        ..DataConfig::default()
+    };
+    let errors = Dataset::open(&config).unwrap_err();
+    let told: Vec<String> = errors.0.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("inverted.png") && told[0].contains("palette"), "{told:?}");
+    assert!(told[1].contains("nan.tif") && told[1].contains("not finite"), "{told:?}");
+}

@@ -5,6 +5,7 @@
 Each good case has images/, masks/, case.json (settings of [data], and for each image its name and the files of
 expected values) and, an image, labels as bytes and values as 32-bit floats scaled to mean 0 and deviation 1.
 bad/ is one data set in which every image and mask is wrong in its own way; bad/wrong.json lists the files.
+bad-objects/ is one of masks of objects that are wrong.
 """
 
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, ImageOps
 
 import malformed
 
@@ -120,6 +121,10 @@ def image_forms():
     image_form("bmp-grey", "a.BMP", save(grey()), pil)
     image_form("jpeg-grey", "a.jpg", save(grey()), pil, 0.05)
     image_form("jpeg-rgb", "a.jpeg", lambda p: Image.fromarray(rgb()).save(p, quality=95, subsampling=0), pil, 0.05)
+    turned = Image.Exif()
+    turned[274] = 3
+    image_form("jpeg-turned", "a.jpg", lambda p: Image.fromarray(rgb()).save(p, quality=95, subsampling=0, exif=turned),
+               lambda p: np.asarray(ImageOps.exif_transpose(Image.open(p))), 0.05)
     tiff = lambda array, **options: lambda path: tifffile.imwrite(path, array, **options)
     image_form("tiff-u8", "a.tif", tiff(grey()), tifffile.imread)
     image_form("tiff-u16", "a.tiff", tiff(grey(16)), tifffile.imread)
@@ -142,6 +147,8 @@ def image_forms():
     image_form("tiff-planar", "a.tif", tiff(by_plane, photometric="rgb", planarconfig="separate"), planes)
     image_form("tiff-big", "a.tif", tiff(grey(), bigtiff=True), tifffile.imread)
     image_form("tiff-rgba", "a.tif", lambda p: Image.fromarray(np.concatenate([rgb(), alpha], -1)).save(p), pil)
+    image_form("tiff-grey-alpha", "a.tif", tiff(np.concatenate([grey()[..., None], alpha], -1), photometric="minisblack", extrasamples=["unassalpha"]), lambda p: tifffile.imread(p)[..., 0])
+    image_form("tiff-turned", "a.tif", lambda p: Image.fromarray(grey()).save(p, tiffinfo={274: 4}), lambda p: tifffile.imread(p)[::-1])
     image_form("tiff-white-is-zero", "a.tif", tiff(grey(), photometric="miniswhite"), lambda p: 255.0 - tifffile.imread(p))
     image_form("tiff-1-bit", "a.tif", lambda p: Image.fromarray(grey() > 120).save(p), lambda p: pil(p) * 1)
 
@@ -197,6 +204,9 @@ def mask_forms():
     mask_form("palette-color", "a.png", palette, lambda p: decoded(COLORS)(np.asarray(Image.open(p).convert("RGB"))), classes=by_color)
     mask_form("rgb", "a.png", lambda p: Image.fromarray(colors).save(p), lambda p: decoded(COLORS)(read(p)), classes=by_color)
     mask_form("rgb-tiff", "a.tif", lambda p: tifffile.imwrite(p, colors, photometric="rgb"), lambda p: decoded(COLORS)(tifffile.imread(p)), classes=by_color)
+    wide = colors.astype(np.uint16)
+    mask_form("rgb-16", "a.tif", lambda p: tifffile.imwrite(p, wide, photometric="rgb"), lambda p: decoded(COLORS)(tifffile.imread(p)), classes=by_color)
+    mask_form("rgb-16-scaled", "a.tif", lambda p: tifffile.imwrite(p, wide * 257, photometric="rgb"), lambda p: decoded(COLORS)(tifffile.imread(p) // 257), classes=by_color)
     off = np.clip(colors.astype(int) + RNG.integers(-9, 10, colors.shape), 0, 255).astype(np.uint8)
 
     def nearest(path):
@@ -322,3 +332,4 @@ if MAGICK:
 naming_forms()
 stack()
 malformed.write(ROOT / "bad", labels(), grey())
+malformed.write_objects(ROOT / "bad-objects", labels(), grey())

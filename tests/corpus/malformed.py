@@ -155,6 +155,11 @@ def write(folder, labels, grey):
     tifffile.imwrite(images / "channels.tif", np.stack([grey, grey]), imagej=True, metadata={"axes": "CYX"})
     tifffile.imwrite(masks / "channels.tif", np.stack([labels, labels]), photometric="minisblack")
     wrong.append("images/channels.tif")
+    for name, extra in [("two-colours", 2), ("four-colours", 4)]:
+        photometric = "rgb" if extra == 4 else "minisblack"
+        tifffile.imwrite(images / f"{name}.tif", np.stack([grey] * extra, -1), photometric=photometric, extrasamples=["unspecified"], planarconfig="contig")
+        Image.fromarray(labels).save(masks / f"{name}.png")
+        wrong.append(f"images/{name}.tif")
     wrong += wrong_masks(images, masks, labels, grey)
     (folder / "wrong.json").write_text(json.dumps(sorted(wrong)))
 
@@ -169,6 +174,7 @@ def wrong_masks(images, masks, labels, grey):
         "mask-fractions.tif": lambda p: tifffile.imwrite(p, labels / np.float32(2)),
         "mask-nan.tif": lambda p: tifffile.imwrite(p, np.where(labels == 2, np.nan, labels).astype(np.float32)),
         "mask-colored.png": lambda p: Image.fromarray(np.stack([labels, labels * 0, labels], -1)).save(p),
+        "mask-colored-16.tif": lambda p: tifffile.imwrite(p, np.stack([labels, labels * 60, labels], -1).astype(np.uint16), photometric="rgb"),
         "mask-stack.tif": lambda p: tifffile.imwrite(p, np.stack([labels] * 3), photometric="minisblack"),
         "mask-cut.png": lambda p: p.write_bytes((masks / "sound.png").read_bytes()[:70]),
     }
@@ -177,3 +183,17 @@ def wrong_masks(images, masks, labels, grey):
         Image.fromarray(grey).save(images / (name.rsplit(".", 1)[0] + ".png"))
     Image.fromarray(labels).save(masks / "mask-lonely.png")
     return [f"masks/{name}" for name in forms] + ["masks/mask-lonely.png"]
+
+
+def write_objects(folder, labels, grey):
+    """A sound pair and two masks of objects in which it cannot be told where nothing is."""
+    images, masks = folder / "images", folder / "masks"
+    images.mkdir(parents=True)
+    masks.mkdir()
+    for name in ["sound", "nan", "inverted"]:
+        Image.fromarray(grey).save(images / f"{name}.png")
+    Image.fromarray((labels > 1).astype(np.uint8)).save(masks / "sound.png")
+    tifffile.imwrite(masks / "nan.tif", np.where(labels == 2, np.nan, 0).astype(np.float32))
+    inverted = Image.fromarray((labels < 2).astype(np.uint8), "P")
+    inverted.putpalette([255, 255, 255, 0, 0, 0])
+    inverted.save(masks / "inverted.png")

@@ -13,7 +13,7 @@ use super::super::{
 };
 
 /// Another number whenever what is cached, or how it is computed, changes.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Seconds after a change in which a file may change again without another time stamp.
 const UNSETTLED: i64 = 2;

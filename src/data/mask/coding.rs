@@ -87,7 +87,7 @@ impl Coding {
                     value if Some(value) == *ignored => IGNORED,
                     _ => *present,
                 };
-                Ok(strengths(raster).into_iter().map(label).collect())
+                Ok(strengths(raster)?.into_iter().map(label).collect())
             }
             Self::Layers { .. } => Err(Cause::NotAMask("it is one of several".into())),
         }
@@ -95,11 +95,30 @@ impl Coding {
 }
 
 /// The largest sample of each pixel, alpha left out: 0 where nothing is.
-pub(super) fn strengths(raster: &Raster) -> Vec<f64> {
+///
+/// # Errors
+/// If it cannot be told where nothing is.
+pub(super) fn strengths(raster: &Raster) -> Result<Vec<f64>, Cause> {
+    if is_inverted(raster) {
+        let text =
+            "in its palette index 0 is not black and another is, so either may be where nothing is; save it in grey";
+        return Err(Cause::NotAMask(text.into()));
+    }
     let shown = if raster.channels < 3 { 1 } else { 3 };
     let planes: Vec<Vec<f64>> = (0..shown).map(|c| raster.samples.plane(c, raster.channels)).collect();
+    if planes.iter().flatten().any(|sample| !sample.is_finite()) {
+        return Err(Cause::NotAMask("it holds numbers that are not finite".into()));
+    }
     let strongest = |i: usize| planes.iter().map(|plane| plane[i].abs()).fold(0.0, f64::max);
-    (0..raster.size[0] * raster.size[1]).map(strongest).collect()
+    Ok((0..raster.size[0] * raster.size[1]).map(strongest).collect())
+}
+
+/// Whether the palette shows black where the index is not 0, and something else where it is.
+fn is_inverted(raster: &Raster) -> bool {
+    const BLACK: [u8; 3] = [0; 3];
+    let (Some(palette), Samples::U8(indices)) = (&raster.palette, &raster.samples) else { return false };
+    let is_black = |index: u8| palette.get(usize::from(index)) == Some(&BLACK);
+    !is_black(0) && indices.iter().any(|&index| is_black(index))
 }
 
 fn by_value(raster: &Raster, labels: &BTreeMap<i64, u8>) -> Result<Vec<u8>, Cause> {
@@ -146,8 +165,13 @@ fn whole(values: impl Iterator<Item = f64>) -> Result<Vec<i64>, Cause> {
 /// An RGB mask may be read by value only if it is grey all over.
 fn colored_as_grey(raster: &Raster) -> Result<(), Cause> {
     let colors = raster.colors().ok_or_else(|| Cause::NotAMask("colours of floating-point samples".into()))?;
+    // Sixteen bits may differ where the eight of a colour do not.
+    let [red, green, blue] = [0, 1, 2].map(|channel| raster.samples.plane::<f32>(channel, raster.channels));
     let mut tally = Tally::default();
-    colors.filter(|[r, g, b]| r != g || g != b).for_each(|color| tally.add(color));
+    colors
+        .enumerate()
+        .filter(|&(pixel, _)| red[pixel] != green[pixel] || green[pixel] != blue[pixel])
+        .for_each(|(_, color)| tally.add(color));
     tally.or((), Cause::Colored, |color| hex(*color))
 }
 

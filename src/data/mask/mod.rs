@@ -75,10 +75,12 @@ fn layers(
     let mut problems = Problems::default();
     let mut claimed: Vec<Option<u8>> = vec![None; size[0] * size[1]];
     for (class, path) in paths {
-        let Some(raster) = problems.keep(read_raster(path, page, size)) else { continue };
+        let strengths = read_raster(path, page, size)
+            .and_then(|raster| coding::strengths(&raster).map_err(|cause| DataError::new(path, cause)));
+        let Some(strengths) = problems.keep(strengths) else { continue };
         let label = labels[*class];
         let mut twice = 0;
-        for (claim, strength) in claimed.iter_mut().zip(coding::strengths(&raster)) {
+        for (claim, strength) in claimed.iter_mut().zip(strengths) {
             if strength != 0.0 {
                 twice += usize::from(claim.is_some_and(|other| other != label));
                 *claim = Some(label);

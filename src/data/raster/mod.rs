@@ -4,6 +4,7 @@
 mod mutation;
 mod png;
 mod tiff;
+mod upright;
 
 use std::{
     fs::{self, File},
@@ -14,6 +15,7 @@ use std::{
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::{error::Cause, pairing::extension};
+use upright::upright;
 
 /// Largest number of pixels decoded in one piece: 8192 x 8192. In RGB, with its planes of numbers, that takes 1 GiB.
 const LARGEST: u64 = 1 << 26;
@@ -55,10 +57,14 @@ impl Raster {
                 Some(Box::new(indices.iter().map(|&i| palette.get(usize::from(i)).copied().unwrap_or_default())))
             }
             (Samples::U8(samples), None) => Some(Box::new(samples.chunks_exact(self.channels).map(spread))),
-            (Samples::U16(samples), _) => Some(Box::new(samples.chunks_exact(self.channels).map(move |pixel| {
-                let pixel: Vec<u8> = pixel.iter().map(|v| (v >> 8) as u8).collect();
-                spread(&pixel)
-            }))),
+            (Samples::U16(samples), _) => {
+                // Eight-bit colours in sixteen bits are kept as they are, others are scaled.
+                let shift = if samples.iter().all(|sample| *sample <= 255) { 0 } else { 8 };
+                Some(Box::new(samples.chunks_exact(self.channels).map(move |pixel| {
+                    let pixel: Vec<u8> = pixel.iter().map(|v| (v >> shift) as u8).collect();
+                    spread(&pixel)
+                })))
+            }
             _ => None,
         }
     }
@@ -194,7 +200,8 @@ fn read_by_library(file: impl BufRead + Seek, format: ImageFormat) -> Result<Ras
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST_BYTES as u64);
     reader.limits(limits);
-    let decoder = reader.into_decoder().map_err(broken)?;
+    let mut decoder = reader.into_decoder().map_err(broken)?;
+    let orientation = decoder.orientation().map_err(broken)?.to_exif().into();
     let (width, height) = decoder.dimensions();
     let size = check_size(height, width, decoder.color_type().bits_per_pixel().into(), u64::MAX)?;
     let decoded = DynamicImage::from_decoder(decoder).map_err(broken)?;
@@ -204,7 +211,7 @@ fn read_by_library(file: impl BufRead + Seek, format: ImageFormat) -> Result<Ras
         DynamicImage::ImageRgba8(image) => (4, image.into_raw()),
         other => (3, other.into_rgb8().into_raw()),
     };
-    Ok(Raster { size, channels, samples: Samples::U8(samples), palette: None })
+    Ok(upright(Raster { size, channels, samples: Samples::U8(samples), palette: None }, orientation))
 }
 
 /// Refuses images without pixels, those that would not fit in memory and those that a file of `length` bytes cannot

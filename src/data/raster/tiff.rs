@@ -9,7 +9,7 @@ use tiff::{
     tags::{PlanarConfiguration, Tag},
 };
 
-use super::{MOST_BYTES, Raster, Samples, check_size, unpack};
+use super::{MOST_BYTES, Raster, Samples, check_size, unpack, upright::upright};
 use crate::data::error::Cause;
 
 /// Longest text that a page may carry, in bytes; ImageJ keeps lists of slices in it.
@@ -70,6 +70,7 @@ pub(super) fn read(file: impl BufRead + Seek, length: u64, page: usize) -> Resul
     let color = decoder.colortype().map_err(cause)?;
     let bits = usize::from(color.bit_depth());
     let channels = channels(color)?;
+    check_alpha(&mut decoder, channels)?;
     let size = check_size(height, width, (bits * channels) as u64, length)?;
     let planar = decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration).map_err(cause)?
         == Some(PlanarConfiguration::Planar.to_u16());
@@ -84,7 +85,8 @@ pub(super) fn read(file: impl BufRead + Seek, length: u64, page: usize) -> Resul
     if samples.len() != wanted {
         return Err(Cause::Broken(format!("{} samples where {wanted} belong", samples.len())));
     }
-    Ok(Raster { size, channels, samples, palette: None })
+    let orientation = decoder.find_tag_unsigned::<u16>(Tag::Orientation).map_err(cause)?.unwrap_or(1);
+    Ok(upright(Raster { size, channels, samples, palette: None }, orientation))
 }
 
 fn decoder<R: BufRead + Seek>(file: R) -> Result<Decoder<R>, Cause> {
@@ -126,6 +128,21 @@ fn channels(color: ColorType) -> Result<usize, Cause> {
         // Grey with further samples is how grey with alpha reads here.
         ColorType::Multiband { num_samples: 2, .. } => Ok(2),
         other => Err(Cause::Unsupported(format!("{other:?}"))),
+    }
+}
+
+/// A second or fourth channel is left out as alpha, so it has to be alpha.
+fn check_alpha<R: BufRead + Seek>(decoder: &mut Decoder<R>, channels: usize) -> Result<(), Cause> {
+    const ALPHA: [u16; 2] = [1, 2];
+    if !channels.is_multiple_of(2) {
+        return Ok(());
+    }
+    let further = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).map_err(cause)?.unwrap_or_default();
+    match further.as_slice() {
+        [kind] if ALPHA.contains(kind) => Ok(()),
+        _ => Err(Cause::Unsupported(format!(
+            "{channels} channels of which the last is not marked as alpha; save each channel as its own file"
+        ))),
     }
 }
 
