@@ -227,6 +227,7 @@ fn repetitions_that_repeat_nothing_and_weights_that_teach_nothing_are_named() {
     assert!(refused(from_file).contains("split.seed changes nothing"));
     assert!(refused("[grid]\n\"data.keep\" = [[\"cell\"], [\"cel\"]]\n").contains("names \"cel\""));
     assert!(refused("[loss]\nclass_weights = [0, 0, 0.0]\n").contains("all 0"));
+    assert!(refused("ignore_index = 255\nmask_layout = \"class_folders\"\n").contains("tell classes by folder"));
     let (_, cells) = read(&format!("{DATA}[split]\nfolds = 3\n[grid]\n\"split.fold\" = [0, 1, 2]\n"), &[]).unwrap();
     assert_eq!(cells.len(), 3);
 }

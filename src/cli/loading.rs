@@ -1,7 +1,7 @@
 //! From a sweep file to a checked plan: the way that `plan`, `run` and `resume` share.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -111,24 +111,39 @@ pub fn check_data<'a>(plan: &'a Plan, cache: Option<&Cache>) -> Result<Option<Ch
     let Some(first) = plan.pending().next() else { return Ok(None) };
     let data = &first.config.data;
     let dataset = cache.map_or_else(|| Dataset::open(data), |cache| cache.open(data))?;
-    for entry in plan.pending() {
-        Freeze::new(&entry.config.model).map_err(Refusal::wrong)?;
-    }
-    let (mut sizes, mut deals) = (Vec::new(), HashMap::new());
+    let mut problems: BTreeSet<String> =
+        plan.pending().filter_map(|entry| Freeze::new(&entry.config.model).err()).collect();
+    let (mut sizes, mut deals) = (Vec::new(), Vec::<(Vec<Split>, Vec<&SplitConfig>)>::new());
     for (split, largest) in splits(plan) {
         let dealt = data::assign(&dataset, split)?;
         let images = |of: Split| dealt.iter().filter(|split| **split == of).count();
-        check_batch(split, largest, images(Split::Train))?;
+        problems.extend(too_large_a_batch(split, largest, images(Split::Train)));
         sizes.push((split, [images(Split::Train), images(Split::Val)]));
-        if let Some(SplitConfig { seed, fold, .. }) = deals.insert(dealt, split) {
-            console::note(&format!(
-                "warning: split seed {} fold {} deals the images as seed {seed} fold {fold} does: it is no other split, \
-                 and what is compared over both looks surer than it is",
-                split.seed, split.fold
-            ));
+        match deals.iter_mut().find(|(known, _)| *known == dealt) {
+            Some((_, same)) => same.push(split),
+            None => deals.push((dealt, vec![split])),
         }
     }
+    if !problems.is_empty() {
+        return Err(Refusal::wrong(Vec::from_iter(problems).join("\nerror: ")));
+    }
+    deals.iter().filter(|(_, same)| same.len() > 1).for_each(|(_, same)| warn_of_the_same(same));
     Ok(Some(CheckedData { dataset, sizes }))
+}
+
+/// Says which splits are one and the same.
+fn warn_of_the_same(splits: &[&SplitConfig]) {
+    let name = |split: &&SplitConfig| match split.folds {
+        0 => format!("seed {}", split.seed),
+        _ => format!("seed {} fold {}", split.seed, split.fold),
+    };
+    let names: Vec<String> = splits.iter().map(name).collect();
+    console::note(&format!(
+        "warning: {} splits are one and the same ({}): they repeat nothing, and what is compared over them looks surer \
+         than it is",
+        splits.len(),
+        names.join(", ")
+    ));
 }
 
 /// Each split that pending runs need, with the largest batch that one of them takes from it.
@@ -145,12 +160,11 @@ pub fn splits(plan: &Plan) -> Vec<(&SplitConfig, usize)> {
 }
 
 /// A batch larger than the training split would change the setting without a word.
-fn check_batch(split: &SplitConfig, largest: usize, images: usize) -> Result<(), Refusal> {
-    if largest <= images {
-        return Ok(());
-    }
-    Err(Refusal::wrong(format!(
-        "batch_size {largest} is larger than the {images} training images of split seed {}; use a smaller one",
-        split.seed
-    )))
+fn too_large_a_batch(split: &SplitConfig, largest: usize, images: usize) -> Option<String> {
+    (largest > images).then(|| {
+        let seed = split.seed;
+        format!(
+            "batch_size {largest} is larger than the {images} training images of split seed {seed}; use a smaller one"
+        )
+    })
 }

@@ -105,7 +105,7 @@ impl Canonical {
     }
 }
 
-/// What is no part of a run's identity: where files lie, and which checkpoints are kept.
+/// What is no part of a run's identity: where files lie, and which checkpoints are written and kept.
 fn forget_places(settings: &mut Value) {
     let mut section = |name: &str, cleared: &[&str], dropped: &[&str]| {
         let Some(fields) = settings.get_mut(name).and_then(Value::as_object_mut) else { return };
@@ -114,7 +114,7 @@ fn forget_places(settings: &mut Value) {
     };
     section("data", &["images", "masks"], &["groups", "pairs"]);
     section("split", &[], &["file"]);
-    section("train", &[], &["keep_epochs"]);
+    section("train", &[], &["checkpoint_every", "keep_epochs"]);
     section("trainer", &["folder"], &[]);
 }
 
@@ -190,10 +190,12 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn moving_the_data_keeps_the_identity_and_changing_it_does_not() {
+    fn what_changes_no_result_keeps_the_identity_and_what_does_changes_it() {
         let here = RunConfig::default();
         let mut there = here.clone();
         there.data.images = "/elsewhere".into();
+        there.train.checkpoint_every = 5;
+        there.train.keep_epochs = Some(10);
         let id = RunId::of(&here, "abc");
         assert_eq!(id, RunId::of(&there, "abc"));
         assert_ne!(id, RunId::of(&there, "abd"));

@@ -21,20 +21,12 @@ impl Parts {
     /// # Errors
     /// If the settings contradict each other or there are too few groups.
     pub(super) fn of(config: &SplitConfig, groups: &Groups) -> Result<Self, DataErrors> {
+        if let Some(found) = config.contradictions().first() {
+            return Err(cannot(format!("{}; {}", found.message, found.help)));
+        }
         let fractions = [config.fractions.train, config.fractions.val, config.fractions.test];
-        let sum: f64 = fractions.iter().sum();
-        if fractions.iter().any(|share| !(0.0..=1.0).contains(share)) || (sum - 1.0).abs() > 1e-6 {
-            return Err(cannot(format!("split.fractions {fractions:?} are not shares that sum to 1")));
-        }
-        if fractions[0] == 0.0 || fractions[1] == 0.0 {
-            return Err(cannot("train and val both need a fraction above 0".into()));
-        }
         let (shares, splits) = match config.folds {
             0 => (fractions.to_vec(), SPLITS.to_vec()),
-            1 => return Err(cannot("split.folds is 1; one fold leaves nothing to train on".into())),
-            folds if config.fold >= folds => {
-                return Err(cannot(format!("split.fold {} of {folds} folds, which count from 0", config.fold)));
-            }
             folds => {
                 let mut shares = vec![(1.0 - fractions[2]) / folds as f64; folds];
                 let mut splits = vec![Split::Train; folds];

@@ -1,6 +1,6 @@
 //! Settings that are valid one by one and impossible together.
 
-use super::{ClassWeights, InputSize, Precision, RunConfig, SplitStrategy};
+use super::{ClassWeights, InputSize, MaskLayout, Precision, RunConfig, SplitConfig, SplitStrategy};
 
 /// Why a run cannot be trained, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,17 +16,13 @@ pub struct Contradiction {
 impl RunConfig {
     /// Every contradiction. `classes` is how many the network tells apart; `None` where that is not known yet.
     pub fn contradictions(&self, classes: Option<usize>) -> Vec<Contradiction> {
-        [
-            self.indivisible_input(),
-            self.impossible_fractions(),
-            self.impossible_fold(),
-            self.idle_seed(),
-            self.unknown_class(),
-            classes.and_then(|n| self.uneven_weights(n)),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        let of_classes =
+            [self.unknown_class(), self.idle_ignored_value(), classes.and_then(|n| self.uneven_weights(n))];
+        self.indivisible_input()
+            .into_iter()
+            .chain(self.split.contradictions())
+            .chain(of_classes.into_iter().flatten())
+            .collect()
     }
 
     /// Whether half precision is asked for where there is no GPU to compute with it. An outside trainer may do as it
@@ -55,43 +51,6 @@ impl RunConfig {
         })
     }
 
-    fn impossible_fractions(&self) -> Option<Contradiction> {
-        let fractions = self.split.fractions;
-        let sum = fractions.train + fractions.val + fractions.test;
-        let wrong = (sum - 1.0).abs() > 1e-9 || fractions.train <= 0.0 || fractions.val <= 0.0;
-        wrong.then(|| Contradiction {
-            key: "split.fractions",
-            message: format!("split.fractions are {}, {} and {}", fractions.train, fractions.val, fractions.test),
-            help: "train and val must be above 0, and all three must sum to 1".into(),
-        })
-    }
-
-    fn impossible_fold(&self) -> Option<Contradiction> {
-        let (folds, fold) = (self.split.folds, self.split.fold);
-        let (key, message, help) = match folds {
-            0 if fold > 0 => {
-                let message = format!("split.fold is {fold} and split.folds is not set, so that it changes nothing");
-                ("split.fold", message, format!("set split.folds = {} or more, or leave split.fold out", fold + 1))
-            }
-            1 => ("split.folds", "split.folds is 1, which leaves nothing to train on".into(), "set 2 or more".into()),
-            folds if fold >= folds.max(1) => {
-                let message = format!("split.fold is {fold}, and the {folds} folds count from 0");
-                ("split.fold", message, format!("set it to 0 … {}", folds - 1))
-            }
-            _ => return None,
-        };
-        Some(Contradiction { key, message, help })
-    }
-
-    fn idle_seed(&self) -> Option<Contradiction> {
-        let idle = self.split.strategy == SplitStrategy::File && self.split.seed != 0;
-        idle.then(|| Contradiction {
-            key: "split.seed",
-            message: "split.seed changes nothing where split.strategy is \"file\": the file says who is where".into(),
-            help: "leave split.seed out; for repetitions vary train.init_seed, or deal by another strategy".into(),
-        })
-    }
-
     fn unknown_class(&self) -> Option<Contradiction> {
         let names: Vec<&str> = self.data.classes.iter().map(|class| class.name.as_str()).collect();
         let unknown = self.data.keep.iter().find(|name| !names.contains(&name.as_str()))?;
@@ -99,6 +58,20 @@ impl RunConfig {
             key: "data.keep",
             message: format!("data.keep names {unknown:?}, which is none of the classes"),
             help: format!("the classes are {}", names.join(", ")),
+        })
+    }
+
+    fn idle_ignored_value(&self) -> Option<Contradiction> {
+        let value = self.data.ignore_index?;
+        let by_color = self.data.classes.iter().any(|class| class.color.is_some());
+        let by_folder = self.data.mask_layout == MaskLayout::ClassFolders;
+        (by_color || by_folder).then(|| Contradiction {
+            key: "data.ignore_index",
+            message: format!(
+                "data.ignore_index {value} is a value, and these masks tell classes by {}",
+                if by_folder { "folder" } else { "colour" }
+            ),
+            help: "leave it out; only masks whose values stand for classes or objects can have pixels to ignore".into(),
         })
     }
 
@@ -115,6 +88,50 @@ impl RunConfig {
             key,
             message: "loss.class_weights are all 0, so nothing can be learned".into(),
             help: "give at least one class a weight above 0".into(),
+        })
+    }
+}
+
+impl SplitConfig {
+    /// Every contradiction among the settings of a split.
+    pub fn contradictions(&self) -> Vec<Contradiction> {
+        [self.impossible_fractions(), self.impossible_fold(), self.idle_seed()].into_iter().flatten().collect()
+    }
+
+    fn impossible_fractions(&self) -> Option<Contradiction> {
+        let fractions = self.fractions;
+        let sum = fractions.train + fractions.val + fractions.test;
+        let wrong = (sum - 1.0).abs() > 1e-9 || fractions.train <= 0.0 || fractions.val <= 0.0 || fractions.test < 0.0;
+        wrong.then(|| Contradiction {
+            key: "split.fractions",
+            message: format!("split.fractions are {}, {} and {}", fractions.train, fractions.val, fractions.test),
+            help: "train and val must be above 0, test 0 or above, and all three must sum to 1".into(),
+        })
+    }
+
+    fn impossible_fold(&self) -> Option<Contradiction> {
+        let (folds, fold) = (self.folds, self.fold);
+        let (key, message, help) = match folds {
+            0 if fold > 0 => {
+                let message = format!("split.fold is {fold} and split.folds is not set, so that it changes nothing");
+                ("split.fold", message, format!("set split.folds = {} or more, or leave split.fold out", fold + 1))
+            }
+            1 => ("split.folds", "split.folds is 1, which leaves nothing to train on".into(), "set 2 or more".into()),
+            folds if fold >= folds.max(1) => {
+                let message = format!("split.fold is {fold}, and the {folds} folds count from 0");
+                ("split.fold", message, format!("set it to 0 … {}", folds - 1))
+            }
+            _ => return None,
+        };
+        Some(Contradiction { key, message, help })
+    }
+
+    fn idle_seed(&self) -> Option<Contradiction> {
+        let idle = self.strategy == SplitStrategy::File && self.seed != 0;
+        idle.then(|| Contradiction {
+            key: "split.seed",
+            message: "split.seed changes nothing where split.strategy is \"file\": the file says who is where".into(),
+            help: "leave split.seed out; for repetitions vary train.init_seed, or deal by another strategy".into(),
         })
     }
 }
