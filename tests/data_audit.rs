@@ -9,9 +9,9 @@ use data_support::{Folder, sandstone_tiles};
 use sweepscope::{
     data::{
         Dataset,
-        audit::{Audit, Doubt, Severity, audit},
+        audit::{Audit, Doubt, audit},
     },
-    domain::{SplitConfig, SplitStrategy},
+    domain::{Severity, SplitConfig, SplitStrategy},
 };
 
 fn rules(audit: &Audit) -> Vec<(&'static str, Severity)> {

@@ -6,11 +6,8 @@ mod sweep;
 
 use sweep::{Fake, change};
 use sweepscope::{
-    domain::{EarlyStopping, EpochRow, EvidenceRow, ImageRow, Split},
-    report::{
-        self,
-        diagnose::{Finding, Severity},
-    },
+    domain::{EarlyStopping, EpochRow, EvidenceRow, ImageRow, Severity, Split},
+    report::{self, diagnose::Finding},
     store::{RunDir, RunFile, SweepDir, write_rows},
 };
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use sweep::{Fake, change};
 use sweepscope::{
     domain::{
-        ClassRow, Counts, EarlyStopping, EpochRow, Failure, FailureKind, ImageRow, Metric, RunState, Split,
+        ClassRow, Counts, EarlyStopping, EpochRow, Failure, FailureKind, ImageRow, Metric, RunState, Severity, Split,
         TrainerConfig,
     },
     report::{self, diagnose::Finding},
@@ -61,8 +61,7 @@ fn set_counts(row: &mut ClassRow, counts: Counts) {
 #[test]
 fn a_healthy_sweep_has_no_failure_and_no_warning_about_a_run() {
     let (found, _) = findings(&healthy(), |_| ());
-    let loud: Vec<_> =
-        found.iter().filter(|f| f.run.is_some() && f.severity != report::diagnose::Severity::Info).collect();
+    let loud: Vec<_> = found.iter().filter(|f| f.run.is_some() && f.severity != Severity::Info).collect();
     assert!(loud.is_empty(), "{loud:#?}");
 }
 

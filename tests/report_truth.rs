@@ -6,11 +6,11 @@ mod sweep;
 
 use sweep::{Fake, change};
 use sweepscope::{
-    domain::{ClassRow, Counts, EpochRow, ImageRow, Metric, RunState, Split, TrainerConfig},
+    domain::{ClassRow, Counts, EpochRow, ImageRow, Metric, RunState, Severity, Split, TrainerConfig},
     report::{
         self,
         compare::compare,
-        diagnose::{Finding, Severity},
+        diagnose::Finding,
         verdict::{Kind, Line},
     },
     store::{RunDir, RunFile, SweepDir},

@@ -12,9 +12,9 @@ use super::{
 use crate::{
     data::{
         Dataset,
-        audit::{self, Audit, Severity, SizeReport, SplitReport},
+        audit::{self, Audit, SizeReport, SplitReport},
     },
-    domain::SplitConfig,
+    domain::{Severity, SplitConfig},
     grid,
     spec::SweepSpec,
 };

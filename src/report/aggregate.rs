@@ -29,8 +29,8 @@ pub struct Sweep {
     pub monitor: Metric,
     /// Every class of any run, in order of first appearance.
     pub classes: Vec<String>,
-    /// The class that is left out of foreground means.
-    pub background: Option<String>,
+    /// The classes that foreground means leave out: one, unless runs that keep other classes have another.
+    pub backgrounds: Vec<String>,
     /// The runs in the plan's order.
     pub runs: Vec<Run>,
     /// Every evaluation of test images, in their order.
@@ -120,8 +120,12 @@ pub struct ImagePoint {
 impl Sweep {
     /// Where the background is among [`Sweep::classes`].
     pub fn background_index(&self) -> Option<usize> {
-        let background = self.background.as_ref()?;
-        self.classes.iter().position(|class| class == background)
+        self.classes.iter().position(|class| self.is_background(class))
+    }
+
+    /// Whether foreground means leave a class out.
+    pub fn is_background(&self, class: &str) -> bool {
+        self.backgrounds.iter().any(|background| background == class)
     }
 
     /// Runs that are not over.
@@ -132,7 +136,7 @@ impl Sweep {
 
     /// The classes that foreground means are over.
     pub fn foreground(&self) -> impl Iterator<Item = &String> {
-        self.classes.iter().filter(|class| Some(*class) != self.background.as_ref())
+        self.classes.iter().filter(|class| !self.is_background(class))
     }
 }
 

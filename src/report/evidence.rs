@@ -82,10 +82,9 @@ pub fn values(curve: &[(usize, f64)]) -> Vec<f64> {
 
 /// Dice of the mean over the foreground classes that occur.
 pub fn macro_dice(sweep: &Sweep, counts: &[Counts]) -> Option<f64> {
-    let background = sweep.background_index();
-    let foreground = counts.iter().enumerate().filter(|(class, _)| Some(*class) != background);
+    let foreground = counts.iter().zip(&sweep.classes).filter(|(_, class)| !sweep.is_background(class));
     let dice: Vec<f64> =
-        foreground.filter(|(_, counts)| counts.support() > 0).filter_map(|(_, counts)| counts.dice()).collect();
+        foreground.filter(|(counts, _)| counts.support() > 0).filter_map(|(counts, _)| counts.dice()).collect();
     statistics::mean(&dice)
 }
 
@@ -110,7 +109,7 @@ fn images<'a>(sweep: &Sweep, run: &'a Run, epoch: usize, split: Split) -> Vec<(&
 /// Estimates of each class's Dice, then of the macro Dice. Classes without support in a draw are left out of it.
 fn bootstrap(sweep: &Sweep, run: &Run, images: &[(&str, Vec<Counts>)]) -> Vec<Option<Estimate>> {
     let classes = sweep.classes.len();
-    let background = sweep.background_index();
+    let is_background: Vec<bool> = sweep.classes.iter().map(|class| sweep.is_background(class)).collect();
     let identity = run.file.as_ref().map_or(0, |file| file.id.0.as_u128());
     let mut random = seed::generator(0, "report/bootstrap", &[identity as u64, (identity >> 64) as u64]);
     statistics::bca(images.len(), DRAWS, &mut random, classes + 1, |weights, out| {
@@ -124,7 +123,7 @@ fn bootstrap(sweep: &Sweep, run: &Run, images: &[(&str, Vec<Counts>)]) -> Vec<Op
                 support += u64::from(weight) * counts.support();
             }
             out[class] = (support > 0).then(|| 2.0 * hits as f64 / size as f64);
-            if let Some(dice) = out[class].filter(|_| Some(class) != background) {
+            if let Some(dice) = out[class].filter(|_| !is_background[class]) {
                 total += dice;
                 count += 1;
             }

@@ -78,14 +78,15 @@ fn read_heads(sweep: &SweepDir, names: &[String]) -> Sweep {
 /// Takes what all runs share from their settings.
 pub(super) fn describe(data: &mut Sweep) {
     for file in data.runs.iter().filter_map(|run| run.file.as_ref()) {
+        data.backgrounds.extend(file.config.data.background_name().map(str::to_owned));
         for axis in file.axes.keys().filter(|axis| !data.axes.contains(axis)).cloned().collect::<Vec<_>>() {
             data.axes.push(axis);
         }
     }
+    data.backgrounds.sort();
+    data.backgrounds.dedup();
     if let Some(file) = data.runs.iter().find_map(|run| run.file.as_ref()) {
-        let settings = &file.config.data;
         data.monitor = file.config.monitor;
-        data.background = settings.background_name().map(str::to_owned);
     }
 }
 

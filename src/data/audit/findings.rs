@@ -7,35 +7,12 @@ use serde::Serialize;
 use crate::{
     data::{DataError, Dataset},
     domain::{
-        Split,
+        Severity, Split,
         limits::{FEW_IMAGES, LOST, LOW_CEILING},
     },
 };
 
 use super::{Audit, ClassLoss, Duplicate, SplitReport, duplicates};
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// The results would be wrong.
-    Fail,
-    /// The results would be doubtful.
-    Warn,
-    /// Worth knowing.
-    Note,
-}
-
-impl Severity {
-    /// In a word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Fail => "fail",
-            Self::Warn => "warn",
-            Self::Note => "note",
-        }
-    }
-}
 
 /// Something to do something about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -110,7 +87,7 @@ fn of_images(audit: &Audit, found: &mut Vec<Finding>) {
         );
         add(
             found,
-            Severity::Note,
+            Severity::Info,
             "no_foreground",
             evidence,
             "make sure that they are empty and not merely unlabelled",
@@ -138,7 +115,7 @@ fn of_sources(dataset: &Dataset, has_groups: bool, found: &mut Vec<Finding>) {
         groups_of.len(),
         sources[0],
     );
-    let severity = if has_groups { Severity::Note } else { Severity::Warn };
+    let severity = if has_groups { Severity::Info } else { Severity::Warn };
     add(
         found,
         severity,

@@ -17,7 +17,7 @@ use super::{DataErrors, Dataset, error::Problems};
 
 pub use balance::divergence;
 pub use duplicates::Duplicate;
-pub use findings::{Finding, Severity, UNLIKE};
+pub use findings::{Finding, UNLIKE};
 pub use image::{Doubt, difference_hash};
 pub use size::{ClassLoss, MOST, Scaled, SizeReport, scaled};
 pub use split::{Likeness, PartClass, PartReport, SplitReport, likeness};

@@ -25,7 +25,7 @@ use super::{
     evidence::Evidence,
     standings::Standing,
 };
-use crate::statistics::Component;
+use crate::{domain::Severity, statistics::Component};
 pub use curves::EMA;
 pub use groups::{Group, grouped, loud};
 pub use images::HALF_WIDTH;
@@ -33,29 +33,6 @@ pub use rules::{LABELS_EXCHANGED, NOTHING_LEARNED, RULES, Rule};
 pub use settings::{effect_p, variance};
 pub use splits::{Balance, ClassBalance};
 pub use unjudged::{Unjudged, unjudged};
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// The result cannot be used as it is.
-    Fail,
-    /// The result misleads or can be bettered.
-    Warn,
-    /// Worth knowing.
-    Info,
-}
-
-impl Severity {
-    /// The name in findings.csv.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Fail => "fail",
-            Self::Warn => "warn",
-            Self::Info => "info",
-        }
-    }
-}
 
 /// What a rule found.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -52,8 +52,7 @@ pub fn batch_norm(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
 pub fn resizing_destroys(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     // What falls to pieces between the structures is none of them.
-    let foreground =
-        |figure| evidence.extra(Split::Val, figure).filter(|(class, ..)| sweep.background.as_deref() != Some(*class));
+    let foreground = |figure| evidence.extra(Split::Val, figure).filter(|(class, ..)| !sweep.is_background(class));
     for (class, _, ceiling) in foreground("resize_ceiling").filter(|(.., value)| *value < LOW_CEILING) {
         let text =
             format!("At this input size even a perfect network reaches only Dice {} for {class}.", score(ceiling));

@@ -45,8 +45,11 @@ pub fn background_carries(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding
     let Some((skill, pooled, majority, class)) = skill(sweep, evidence).filter(|found| found.0 <= WEAK) else {
         return vec![];
     };
+    // A network that is right but unsure scores lower from its probabilities than from its labels.
+    let accuracy = evidence.run.best_row(sweep.monitor, Split::Val).and_then(|row| row.accuracy);
+    let is_worse = skill <= 0.0 && accuracy.is_none_or(|accuracy| accuracy <= majority);
     let (pooled, majority) = (score(pooled), score(majority));
-    if skill <= 0.0 {
+    if is_worse {
         let text = format!("val dice_coef is {pooled}; predicting {class} everywhere would score {majority}.");
         return vec![Finding::by(&WORSE_THAN_ONE_CLASS, Severity::Fail, text).against(skill, 0.0)];
     }
@@ -107,7 +110,7 @@ pub fn soft_and_hard(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     const GAP: f64 = 0.05;
     let soft: Vec<f64> = evidence
         .extra(Split::Val, "soft_dice")
-        .filter(|(class, ..)| sweep.background.as_deref() != Some(*class))
+        .filter(|(class, ..)| !sweep.is_background(class))
         .map(|(.., value)| value)
         .collect();
     let hard = evidence.run.best_row(sweep.monitor, Split::Val).and_then(|row| row.dice_macro);
@@ -125,10 +128,10 @@ pub fn classes_confused(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> 
     const SHARE: f64 = 0.3;
     let cells: Vec<_> = evidence.extra(Split::Val, "confusion").collect();
     let row = |class: &str| cells.iter().filter(|(truth, ..)| *truth == class).map(|(.., n)| n).sum::<f64>();
-    let background = sweep.background.as_deref();
     let finding = |&(truth, predicted, pixels): &(&str, &str, f64)| {
         let share = pixels / row(truth);
-        let counts = truth != predicted && Some(truth) != background && Some(predicted) != background && share > SHARE;
+        let counts =
+            truth != predicted && !sweep.is_background(truth) && !sweep.is_background(predicted) && share > SHARE;
         let text = format!("{:.0} % of the pixels of {truth} are predicted as {predicted}.", share * 100.0);
         counts.then(|| Finding::new(24, Severity::Warn, text).of(truth).against(share, SHARE))
     };

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::report::{
-    aggregate::{Run, Sweep},
-    diagnose::{self, Finding, Group, Severity},
-    labels::Labels,
-    words,
+use crate::{
+    domain::Severity,
+    report::{
+        aggregate::{Run, Sweep},
+        diagnose::{self, Finding, Group},
+        labels::Labels,
+        words,
+    },
 };
 
 /// What a rule found, over the runs in which it did.

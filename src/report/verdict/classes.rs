@@ -1,11 +1,10 @@
 //! What the pooled score hides: classes that are not learned, and how the classes score in the best setting.
 
 use crate::{
-    domain::Split,
+    domain::{Severity, Split},
     report::{
         Analysis,
         aggregate::{Run, Sweep},
-        diagnose::Severity,
         evidence::Evidence,
         words,
     },

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::{classes, splits};
 use crate::{
-    domain::RunState,
+    domain::{RunState, Severity},
     report::{
         Analysis,
         aggregate::Sweep,
-        diagnose::{self, Finding, Group, LABELS_EXCHANGED, NOTHING_LEARNED, Severity},
+        diagnose::{self, Finding, Group, LABELS_EXCHANGED, NOTHING_LEARNED},
         words,
     },
 };
@@ -55,7 +55,7 @@ fn plain(sweep: &Sweep, analysis: &Analysis<'_>, group: &Group<'_>, all: &[Group
         // These evidences are plain words already.
         (4, Severity::Fail) => format!("{}{}.", first.evidence.trim_end_matches('.'), place.replacen(" in", ", in", 1)),
         (14, Severity::Fail) => format!("Training broke down{place}: {}.", first.evidence.trim_end_matches('.')),
-        (2, Severity::Fail) => format!("The score is worse than that of predicting one class everywhere{place}."),
+        (2, Severity::Fail) => format!("dice_coef is lower than predicting one class everywhere would score{place}."),
         (23, _) if runs == 1 => format!("{}{place}: {}", first.rule.title, first.evidence),
         _ if classes.is_empty() => format!("{}{place}.", first.rule.title),
         _ => format!("{}{place}: {}.", first.rule.title, words::list(&classes)),
