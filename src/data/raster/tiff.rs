@@ -131,17 +131,17 @@ fn channels(color: ColorType) -> Result<usize, Cause> {
     }
 }
 
-/// A second or fourth channel is left out as alpha, so it has to be alpha.
+/// Whatever is there beside grey or red, green and blue is left out as alpha, so it has to be alpha.
 fn check_alpha<R: BufRead + Seek>(decoder: &mut Decoder<R>, channels: usize) -> Result<(), Cause> {
     const ALPHA: [u16; 2] = [1, 2];
-    if !channels.is_multiple_of(2) {
-        return Ok(());
-    }
-    let further = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).map_err(cause)?.unwrap_or_default();
-    match further.as_slice() {
-        [kind] if ALPHA.contains(kind) => Ok(()),
+    let all = decoder.find_tag_unsigned::<u16>(Tag::SamplesPerPixel).map_err(cause)?.unwrap_or(1);
+    let further = usize::from(all).saturating_sub(if channels < 3 { 1 } else { 3 });
+    let kinds = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).map_err(cause)?.unwrap_or_default();
+    match (further, kinds.as_slice()) {
+        (0, _) => Ok(()),
+        (1, [kind]) if ALPHA.contains(kind) => Ok(()),
         _ => Err(Cause::Unsupported(format!(
-            "{channels} channels of which the last is not marked as alpha; save each channel as its own file"
+            "{all} channels of which {further} are not marked as alpha; save each channel as its own file"
         ))),
     }
 }
