@@ -112,6 +112,9 @@ fn anova(case: &Value) {
             near(Some(component.squares), &squares[place], &component.name);
             near(Some(component.variance), &variance[place], &component.name);
             assert_eq!(component.freedom, freedom[place] as usize, "{}", component.name);
+            if let Some(p) = case[kind]["p"].get(place) {
+                near(Some(component.p), p, &component.name);
+            }
         }
     }
 }
@@ -119,9 +122,13 @@ fn anova(case: &Value) {
 fn permutation(case: &Value) {
     let places = |name: &str| numbers(&case[name]).into_iter().map(|value| value as usize).collect::<Vec<_>>();
     let mut random = seed::generator(0, "test", &[]);
-    let p =
-        statistics::permutation_p(&numbers(&case["scores"]), &places("factor"), &places("strata"), 5000, &mut random);
-    near(p, &case["p"], "permutation p");
+    let (scores, factor, strata) = (numbers(&case["scores"]), places("factor"), places("strata"));
+    let chance = statistics::permutation_p(&scores, &factor, &strata, 5000, &mut random).unwrap();
+    near(Some(chance.p), &case["p"], "permutation p");
+    // Of the 2ⁿ arrangements of n pairs one and its mirror image explain most; a pair that ties may lie either way.
+    let (first, second) = scores.split_at(scores.len() / 2);
+    let differ = first.iter().zip(second).filter(|(a, b)| a != b).count();
+    assert_eq!(chance.least, 2.0 / 2f64.powi(differ as i32), "{case}");
 }
 
 /// The interquartile mean's interval by bootstrap within strata.

@@ -3,6 +3,7 @@
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 
 use super::describe::mean;
 
@@ -26,6 +27,8 @@ pub struct Component {
     pub freedom: usize,
     /// Variance of the axis's effect, by equating mean squares to their expectation; never below 0.
     pub variance: f64,
+    /// The F test's p value, against the residual; that of the residual is 1.
+    pub p: f64,
 }
 
 /// Type II analysis of variance of `scores` over main effects and, with `pairs`, all pairwise terms. In a full grid
@@ -55,11 +58,20 @@ pub fn components(scores: &[f64], factors: &[Factor], pairs: bool) -> Option<Vec
         let (squares, gained) = ((without - basis.rest(scores)).max(0.0), basis.rank() - rank);
         let mean_square = if gained > 0 { squares / gained as f64 } else { 0.0 };
         let variance = ((mean_square - noise) / runs_a_level(&factor.levels)).max(0.0);
-        Component { name: factor.name.clone(), squares, freedom: gained, variance }
+        let p = f_test(mean_square / noise, gained, freedom);
+        Component { name: factor.name.clone(), squares, freedom: gained, variance, p }
     };
     let mut components: Vec<Component> = terms.par_iter().map(component).collect();
-    components.push(Component { name: "residual".into(), squares: rest, freedom, variance: noise });
+    components.push(Component { name: "residual".into(), squares: rest, freedom, variance: noise, p: 1.0 });
     Some(components)
+}
+
+/// The p value of a ratio of mean squares; 1 where there is none.
+fn f_test(ratio: f64, freedom: usize, of_residual: usize) -> f64 {
+    if ratio.is_nan() {
+        return 1.0;
+    }
+    FisherSnedecor::new(freedom as f64, of_residual as f64).map_or(1.0, |distribution| distribution.sf(ratio))
 }
 
 /// (N − Σ n²/N) / (levels − 1): the runs a level, exact where all levels have as many.
@@ -135,6 +147,34 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
+/// How often chance explains as much as was seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Chance {
+    /// The p value.
+    pub p: f64,
+    /// The least that it could have been with these levels and strata, however large the effect.
+    pub least: f64,
+}
+
+/// How often as much is explained by chance, and the most that can be.
+struct Tally {
+    observed: f64,
+    as_much: usize,
+    most: f64,
+    at_most: usize,
+}
+
+impl Tally {
+    fn add(&mut self, explained: f64) {
+        let tolerance = 1e-12 * (1.0 + self.observed);
+        self.as_much += usize::from(explained >= self.observed - tolerance);
+        if explained > self.most + tolerance {
+            (self.most, self.at_most) = (explained, 0);
+        }
+        self.at_most += usize::from(explained >= self.most - tolerance);
+    }
+}
+
 /// The p value of a factor's effect: how often its levels, dealt out anew within each stratum (runs that are alike in
 /// everything else, the split included), explain as much as they did. At most `draws` permutations; all of them where
 /// there are fewer. `None` if no stratum has two runs.
@@ -144,7 +184,7 @@ pub fn permutation_p(
     strata: &[usize],
     draws: usize,
     random: &mut ChaCha8Rng,
-) -> Option<f64> {
+) -> Option<Chance> {
     let mut groups: Vec<Vec<usize>> = vec![Vec::new(); strata.iter().max()? + 1];
     for (run, &stratum) in strata.iter().enumerate() {
         groups[stratum].push(run);
@@ -159,14 +199,11 @@ pub fn permutation_p(
         group.iter().for_each(|&run| centred[run] = scores[run] - centre);
     }
     let observed = explained(&centred, factor);
-    let tolerance = 1e-12 * (1.0 + observed);
-    let mut as_much = 0;
+    let mut tally = Tally { observed, as_much: 0, most: observed, at_most: 0 };
     let total = permutations(&groups);
     if total <= draws as f64 {
-        each_permutation(&mut centred, &groups, &mut |dealt| {
-            as_much += usize::from(explained(dealt, factor) >= observed - tolerance);
-        });
-        return Some(as_much as f64 / total);
+        each_permutation(&mut centred, &groups, &mut |dealt| tally.add(explained(dealt, factor)));
+        return Some(Chance { p: tally.as_much as f64 / total, least: tally.at_most as f64 / total });
     }
     for _ in 0..draws {
         for group in &groups {
@@ -175,9 +212,10 @@ pub fn permutation_p(
             let dealt: Vec<f64> = order.iter().map(|&run| centred[run]).collect();
             group.iter().zip(dealt).for_each(|(&run, value)| centred[run] = value);
         }
-        as_much += usize::from(explained(&centred, factor) >= observed - tolerance);
+        tally.add(explained(&centred, factor));
     }
-    Some((as_much + 1) as f64 / (draws + 1) as f64)
+    let share = |count: usize| (count + 1) as f64 / (draws + 1) as f64;
+    Some(Chance { p: share(tally.as_much), least: share(tally.at_most) })
 }
 
 /// The sum of squares between levels of values that are centred within strata.

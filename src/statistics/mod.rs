@@ -8,7 +8,7 @@ mod distance;
 mod noise;
 mod paired;
 
-pub use anova::{Component, Factor, components, permutation_p};
+pub use anova::{Chance, Component, Factor, components, permutation_p};
 pub use bootstrap::{Estimate, Interval, bca, bca_of_draws, stratified_percentile};
 pub use describe::{deviation, interquartile_mean, mean, mean_of, median, quantile, slope};
 pub use distance::{jensen_shannon, kolmogorov_smirnov};

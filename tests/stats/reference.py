@@ -93,7 +93,7 @@ def anova(rng, index):
             continue  # statsmodels' type II counts degrees of freedom by columns, not by rank
         result = anova_lm(model, typ=2)
         both[name] = dict(squares=list(result["sum_sq"]), freedom=[int(round(f)) for f in result["df"]],
-                          variance=variances(table, result))
+                          variance=variances(table, result), p=list(result["PR(>F)"])[:-1])
     return dict(levels=grid.T, scores=scores, **both)
 
 

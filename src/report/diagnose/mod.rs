@@ -30,7 +30,7 @@ pub use curves::EMA;
 pub use groups::{Group, grouped, loud};
 pub use images::HALF_WIDTH;
 pub use rules::{LABELS_EXCHANGED, NOTHING_LEARNED, RULES, Rule};
-pub use settings::{effect_p, variance};
+pub use settings::variance;
 pub use splits::{Balance, ClassBalance};
 pub use unjudged::{Unjudged, unjudged};
 

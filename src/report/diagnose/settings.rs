@@ -13,14 +13,14 @@ use crate::{
         standings::{ALPHA, Standing},
         words,
     },
-    statistics::{self, Component, Factor},
+    statistics::{self, Chance, Component, Factor},
 };
 
 /// Every finding about the sweep.
 pub fn all(sweep: &Sweep, standings: &[Standing<'_>], variance: Option<&[Component]>) -> Vec<Finding> {
     let mut findings = edges(sweep, standings);
     findings.extend(variance.and_then(|components| split_matters(components, standings)));
-    findings.extend(within_noise(sweep));
+    findings.extend(within_noise(sweep, standings));
     findings.extend(tuned_on_validation(sweep, standings));
     findings
 }
@@ -29,7 +29,7 @@ pub fn all(sweep: &Sweep, standings: &[Standing<'_>], variance: Option<&[Compone
 fn edges(sweep: &Sweep, standings: &[Standing<'_>]) -> Vec<Finding> {
     let Some(best) = standings.first() else { return vec![] };
     let axes = cells::setting_axes(sweep);
-    let finding = |(axis, value): (&&str, &String)| {
+    let finding = |(setting, (axis, value)): (usize, (&&str, &String))| {
         let levels = cells::levels(sweep, axis);
         let numbers: Vec<f64> = levels.iter().map(|level| level.parse().ok()).collect::<Option<_>>()?;
         let place = levels.iter().position(|level| level == value).filter(|_| levels.len() > 1)?;
@@ -39,7 +39,7 @@ fn edges(sweep: &Sweep, standings: &[Standing<'_>]) -> Vec<Finding> {
             _ => return None,
         };
         // The edge of an axis that makes no difference is nowhere to go on from.
-        effect_p(sweep, axis).filter(|&p| p <= ALPHA)?;
+        effect(sweep, axis).filter(|chance| chance.p <= ALPHA || is_told_apart(standings, setting))?;
         let side = if place == 0 { "lowest" } else { "highest" };
         let text = format!("The best setting has the {side} {axis} of the grid, {value}.");
         let advice = beyond::step(best.cell.runs.first()?, axis, edge, inner).map_or_else(
@@ -52,7 +52,17 @@ fn edges(sweep: &Sweep, standings: &[Standing<'_>]) -> Vec<Finding> {
         );
         Some(Finding::new(16, Severity::Info, text).advise(advice))
     };
-    axes.iter().zip(&best.cell.setting).filter_map(finding).collect()
+    axes.iter().zip(&best.cell.setting).enumerate().filter_map(finding).collect()
+}
+
+/// Whether the best setting is told apart from one that differs from it in the axis at `place` alone.
+fn is_told_apart(standings: &[Standing<'_>], place: usize) -> bool {
+    let Some((best, others)) = standings.split_first() else { return false };
+    let differs = |other: &Standing<'_>| {
+        let settings = best.cell.setting.iter().zip(&other.cell.setting).enumerate();
+        settings.filter(|(_, (ours, theirs))| ours != theirs).map(|(axis, _)| axis).eq([place])
+    };
+    others.iter().any(|other| !other.ties && differs(other))
 }
 
 /// The scored runs and, for each axis that varies among them, its factor.
@@ -80,14 +90,16 @@ pub fn variance(sweep: &Sweep) -> Option<Vec<Component>> {
     statistics::components(&scores, &factors, true).or_else(|| statistics::components(&scores, &factors, false))
 }
 
-/// Rule 18: the share of the variance between repetitions that is the split's; a warning where the split moves the
-/// score as much as the settings do. [H]
+/// Rule 18: the share of the variance between repetitions that is the split's, where an F test shows that it has any; a
+/// warning where the split moves the score as much as the settings do. [H]
 fn split_matters(components: &[Component], standings: &[Standing<'_>]) -> Option<Finding> {
     const SHARE: f64 = 0.5;
     let of = |source| components.iter().filter(|c| cells::source(&c.name) == source).map(|c| c.variance).sum::<f64>();
     let (split, rest) = (of(cells::Source::Split), of(cells::Source::Chance));
     let share = split / (split + rest);
-    if share.is_nan() || share <= SHARE {
+    let terms = components.iter().filter(|component| cells::source(&component.name) == cells::Source::Split);
+    let least = terms.clone().map(|term| term.p).fold(1.0, f64::min) * terms.count() as f64;
+    if share.is_nan() || share <= SHARE || least > ALPHA {
         return None;
     }
     let (split, settings) = (split.sqrt(), of(cells::Source::Setting).sqrt());
@@ -103,19 +115,24 @@ fn split_matters(components: &[Component], standings: &[Standing<'_>]) -> Option
     Some(if ties { finding.advise("Add values to split_seed before values to any other axis.") } else { finding })
 }
 
-/// Rule 19: an axis whose values, dealt out anew among runs alike in all else, explain as much.
-fn within_noise(sweep: &Sweep) -> Vec<Finding> {
+/// Rule 19: an axis whose values, dealt out anew among runs alike in all else, explain as much, and of which no value is
+/// told apart from the best. Too few runs to show any effect show none of its absence.
+fn within_noise(sweep: &Sweep, standings: &[Standing<'_>]) -> Vec<Finding> {
     let (_, _, factors) = factors(sweep);
+    let axes = cells::setting_axes(sweep);
+    let is_told_apart =
+        |axis: &str| axes.iter().position(|a| *a == axis).is_some_and(|place| is_told_apart(standings, place));
     let finding = |factor: &Factor| {
-        let p = effect_p(sweep, &factor.name)?;
+        let Chance { p, least } = effect(sweep, &factor.name)?;
         let text = format!("Runs that differ in {} alone: p = {p:.2} (permutation test).", factor.name);
-        (p > ALPHA).then(|| Finding::new(19, Severity::Info, text).against(p, ALPHA))
+        (p > ALPHA && least <= ALPHA && !is_told_apart(&factor.name))
+            .then(|| Finding::new(19, Severity::Info, text).against(p, ALPHA))
     };
     factors.par_iter().filter(|factor| !cells::is_replicate(&factor.name)).filter_map(finding).collect()
 }
 
-/// The permutation p value of an axis's effect; `None` if no two runs differ in it alone.
-pub fn effect_p(sweep: &Sweep, axis: &str) -> Option<f64> {
+/// The permutation test of an axis's effect; `None` if no two runs differ in it alone.
+fn effect(sweep: &Sweep, axis: &str) -> Option<Chance> {
     const DRAWS: usize = 5000;
     let (runs, scores, factors) = factors(sweep);
     let factor = factors.iter().find(|factor| factor.name == axis)?;
