@@ -18,14 +18,27 @@ pub struct Evidence<'a> {
     pub run: &'a Run,
     /// The best epoch by the sweep's monitor; where that figure is never defined, the last.
     pub best: usize,
-    /// Macro Dice of the validation images at the best epoch: interval and standard error over images.
+    /// Macro Dice of the validation images at the best epoch: interval and standard error over what was drawn.
     pub macro_dice: Option<Estimate>,
     /// Likewise each class, in the order of [`Sweep::classes`].
     pub class_dice: Vec<Option<Estimate>>,
+    /// What the intervals are over.
+    pub drawn: Drawn,
     /// Counts of each validation image and class at the best epoch, by image name.
     pub val: Vec<(&'a str, Vec<Counts>)>,
     /// Likewise of the training images.
     pub train: Vec<(&'a str, Vec<Counts>)>,
+}
+
+/// What the bootstrap of the validation images draws with replacement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawn {
+    /// Images, each of its own.
+    Images,
+    /// So many groups whole, as the images of a group are alike.
+    Groups(usize),
+    /// Images, although they are of so many groups: too few to be drawn.
+    ImagesOfGroups(usize),
 }
 
 impl<'a> Evidence<'a> {
@@ -35,9 +48,10 @@ impl<'a> Evidence<'a> {
         let best = run.best_epoch(sweep.monitor).or_else(last)?;
         let val = images(sweep, run, best, Split::Val);
         let train = images(sweep, run, best, Split::Train);
-        let mut estimates = bootstrap(sweep, run, &val);
+        let (drawn, items) = drawn(run, &val);
+        let mut estimates = bootstrap(sweep, run, &items);
         let macro_dice = estimates.pop().flatten();
-        Some(Self { run, best, macro_dice, class_dice: estimates, val, train })
+        Some(Self { run, best, macro_dice, class_dice: estimates, drawn, val, train })
     }
 
     /// The standard error of the macro Dice over validation images; where it is not known, 0.02, that of some
@@ -106,17 +120,37 @@ fn images<'a>(sweep: &Sweep, run: &'a Run, epoch: usize, split: Split) -> Vec<(&
     rows
 }
 
+/// The counts of what is drawn: of each group where there are ten or more, else of each image.
+fn drawn(run: &Run, images: &[(&str, Vec<Counts>)]) -> (Drawn, Vec<Vec<Counts>>) {
+    const ENOUGH: usize = 10;
+    let groups = run.groups();
+    let mut sums: BTreeMap<&str, Vec<Counts>> = BTreeMap::new();
+    for (name, counts) in images {
+        let sum = sums
+            .entry(groups.get(name).copied().unwrap_or(name))
+            .or_insert_with(|| vec![Counts::default(); counts.len()]);
+        sum.iter_mut().zip(counts).for_each(|(sum, counts)| *sum += *counts);
+    }
+    let count = sums.len();
+    let of_images = || images.iter().map(|(_, counts)| counts.clone()).collect();
+    match count {
+        _ if count == images.len() => (Drawn::Images, of_images()),
+        ENOUGH.. => (Drawn::Groups(count), sums.into_values().collect()),
+        _ => (Drawn::ImagesOfGroups(count), of_images()),
+    }
+}
+
 /// Estimates of each class's Dice, then of the macro Dice. Classes without support in a draw are left out of it.
-fn bootstrap(sweep: &Sweep, run: &Run, images: &[(&str, Vec<Counts>)]) -> Vec<Option<Estimate>> {
+fn bootstrap(sweep: &Sweep, run: &Run, items: &[Vec<Counts>]) -> Vec<Option<Estimate>> {
     let classes = sweep.classes.len();
     let is_background: Vec<bool> = sweep.classes.iter().map(|class| sweep.is_background(class)).collect();
     let identity = run.file.as_ref().map_or(0, |file| file.id.0.as_u128());
     let mut random = seed::generator(0, "report/bootstrap", &[identity as u64, (identity >> 64) as u64]);
-    statistics::bca(images.len(), DRAWS, &mut random, classes + 1, |weights, out| {
+    statistics::bca(items.len(), DRAWS, &mut random, classes + 1, |weights, out| {
         let (mut total, mut count) = (0.0, 0);
         for class in 0..classes {
             let (mut hits, mut size, mut support) = (0, 0, 0);
-            for (&weight, (_, counts)) in weights.iter().zip(images) {
+            for (&weight, counts) in weights.iter().zip(items) {
                 let counts = counts[class];
                 hits += u64::from(weight) * counts.tp;
                 size += u64::from(weight) * (2 * counts.tp + counts.fp + counts.fn_);

@@ -7,7 +7,7 @@ use crate::{
     domain::{Counts, Split},
     report::{
         aggregate::Sweep,
-        evidence::{self, Evidence},
+        evidence::{self, Drawn, Evidence},
         words::{self, score},
     },
     statistics,
@@ -16,8 +16,8 @@ use crate::{
 /// Half the width of the macro Dice's interval that enough validation images give [heuristic].
 pub const HALF_WIDTH: f64 = 0.02;
 
-/// Rule 17: half the width of the macro Dice's interval over images. Fewer than ten images warn whatever it is: the
-/// bootstrap of so few makes it too narrow. [H]
+/// Rule 17: half the width of the macro Dice's interval over images, or over groups of them. Fewer than ten images warn
+/// whatever it is: the bootstrap of so few makes it too narrow. [H]
 pub fn too_few_validation_images(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     const LEAST: usize = 10;
     let images = evidence.val.len();
@@ -29,8 +29,16 @@ pub fn too_few_validation_images(_: &Sweep, evidence: &Evidence<'_>) -> Vec<Find
     };
     let half = estimate.interval.half_width();
     let needed = (images as f64 * (half / HALF_WIDTH).powi(2)).ceil().max(LEAST as f64);
+    let (of_groups, caveat) = match evidence.drawn {
+        Drawn::Images => (String::new(), ""),
+        Drawn::Groups(groups) => (format!(" of {groups} groups"), ""),
+        Drawn::ImagesOfGroups(groups) => (
+            format!(" of {}", words::count(groups, "group")),
+            " That takes them for unlike one another; those of a group are not, so it is known less well.",
+        ),
+    };
     let text = format!(
-        "From {} the macro Dice {} is known to within {} to {} (95 %).",
+        "From {}{of_groups} the macro Dice {} is known to within {} to {} (95 %).{caveat}",
         words::count(images, "validation image"),
         score(estimate.value),
         score(estimate.interval.low),

@@ -102,12 +102,11 @@ fn balance(sweep: &Sweep, evidence: &Evidence<'_>) -> Balance {
 
 /// The images that are dealt together: a group each, in the order of val, then train.
 fn blocks(evidence: &Evidence<'_>) -> Vec<Vec<usize>> {
-    let groups: BTreeMap<&str, &str> =
-        evidence.run.split.iter().map(|row| (row.image.as_str(), row.group.as_str())).collect();
+    let groups = evidence.run.groups();
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     let mut blocks: Vec<Vec<usize>> = Vec::new();
     for (image, (name, _)) in evidence.val.iter().chain(&evidence.train).enumerate() {
-        let group = groups.get(name).filter(|group| !group.is_empty()).unwrap_or(name);
+        let group = groups.get(name).unwrap_or(name);
         let place = *places.entry(group).or_insert_with(|| {
             blocks.push(Vec::new());
             blocks.len() - 1

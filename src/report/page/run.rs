@@ -9,7 +9,7 @@ use crate::{
     report::{
         aggregate::{Run, Sweep},
         confusion,
-        evidence::Evidence,
+        evidence::{Drawn, Evidence},
         labels::{self, Labels},
         plot::Picture,
         words,
@@ -172,9 +172,17 @@ impl RunView {
 fn val_table(data: &Sweep, evidence: &Evidence<'_>) -> ClassTable {
     let classes = class_views(data, evidence.run, Split::Val, evidence.best, &evidence.class_dice);
     ClassTable {
-        caption: format!("Validation at the best epoch, {}; 95 % intervals over images", evidence.best),
+        caption: format!("Validation at the best epoch, {}; 95 % intervals {}", evidence.best, over(evidence.drawn)),
         intervals: true,
         classes,
+    }
+}
+
+fn over(drawn: Drawn) -> String {
+    match drawn {
+        Drawn::Images => "over images".into(),
+        Drawn::Groups(groups) => format!("over {groups} groups of images"),
+        Drawn::ImagesOfGroups(_) => "over images, as if those of a group were unlike one another".into(),
     }
 }
 
