@@ -7,11 +7,10 @@ use std::collections::HashSet;
 
 use rayon::prelude::*;
 use serde_json::Value as Json;
-use toml::Value;
 
 use crate::{
-    domain::{Canonical, Contradiction, DeviceRequest, RunConfig, axis_text},
-    spec::{Problem, Problems, SweepSpec, schema},
+    domain::{Canonical, Contradiction, DeviceRequest, Figure, RunConfig, axis_text},
+    spec::{Axis, Problem, Problems, SweepSpec, schema},
 };
 use picks::Axes;
 use sections::Sections;
@@ -44,6 +43,7 @@ pub fn expand(spec: &SweepSpec) -> Result<Vec<Cell>, Problems> {
     let cells: Vec<Cell> = places.par_iter().map(|places| sections.cell(&axes, places)).collect();
     let mut problems = duplicates(spec, &cells, &places);
     problems.extend(settings_that_cannot_be(spec, &cells));
+    problems.extend(losses_that_do_not_compare(spec, &cells));
     if problems.is_empty() { Ok(cells) } else { Err(Problems(problems)) }
 }
 
@@ -62,24 +62,29 @@ pub fn idle_excludes(spec: &SweepSpec) -> Problems {
     .collect()
 }
 
-/// Two cells are one if all their sections are, which `places` tells.
+/// Two cells are one if all their sections are, which `places` tells. Where an axis has a value twice, that says it all.
 fn duplicates(spec: &SweepSpec, cells: &[Cell], places: &[Vec<usize>]) -> Vec<Problem> {
+    let axes = spec.cells.groups.iter().filter(|group| group.len() == 1).flatten();
+    let repeated: Vec<Problem> = axes.filter_map(|axis| repeated_value(spec, axis)).collect();
+    if !repeated.is_empty() {
+        return repeated;
+    }
     let mut seen = HashSet::with_capacity(cells.len());
     let mut problems = Vec::new();
     for (cell, places) in cells.iter().zip(places) {
         if !seen.insert(places) {
             let axes: Vec<_> = cell.axes.iter().map(|(axis, value)| format!("{axis}={}", axis_text(value))).collect();
             let message = format!("the cell {} occurs twice", axes.join(" "));
-            let repeated = spec.cells.groups.iter().flatten().find(|axis| repeats(&axis.values));
-            let place = repeated.map_or("include", |axis| axis.key.as_str());
-            problems.push(spec.problem_at(place, message, "drop the value or the [[include]] that repeats it"));
+            problems.push(spec.problem_at("include", message, "drop the step or the [[include]] that repeats it"));
         }
     }
     problems
 }
 
-fn repeats(values: &[Value]) -> bool {
-    values.iter().enumerate().any(|(i, value)| values[..i].contains(value))
+fn repeated_value(spec: &SweepSpec, axis: &Axis) -> Option<Problem> {
+    let (_, value) = axis.values.iter().enumerate().find(|(place, value)| axis.values[..*place].contains(value))?;
+    let message = format!("the axis {} has {value} twice", schema::short_name(&axis.key));
+    Some(spec.problem_at(&axis.key, message, "drop one of them"))
 }
 
 /// Settings that are valid one by one and impossible together, each named once.
@@ -91,6 +96,16 @@ fn settings_that_cannot_be(spec: &SweepSpec, cells: &[Cell]) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Runs of other losses cannot be ranked by their loss.
+fn losses_that_do_not_compare(spec: &SweepSpec, cells: &[Cell]) -> Option<Problem> {
+    let is_ranked_by_loss = cells.iter().any(|cell| cell.config.monitor.figure == Figure::Loss);
+    let differ = cells.windows(2).any(|pair| pair[0].config.loss != pair[1].config.loss);
+    (is_ranked_by_loss && differ).then(|| {
+        let message = "sweep.monitor is a loss, and the grid has several losses, whose values do not compare";
+        spec.problem_at("sweep.monitor", message, "set sweep.monitor = \"val_dice_macro\"")
+    })
 }
 
 fn contradictions(spec: &SweepSpec, config: &RunConfig) -> Vec<Contradiction> {

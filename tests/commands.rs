@@ -64,7 +64,7 @@ fn a_duplicate_cell_ends_with_2() {
     small_sweep(folder);
     let output = call(folder, &["run", "sweep.toml", "grid.split_seed=0,0"]);
     expect_code(&output, 2);
-    assert!(said(&output).contains("occurs twice"), "{}", said(&output));
+    assert!(said(&output).contains("the axis split_seed has 0 twice"), "{}", said(&output));
     assert!(!folder.join("results").exists());
 }
 
@@ -185,7 +185,7 @@ fn other_weights_to_start_from_make_another_run() {
     export(&runs[0], &[]);
     expect_code(&call(folder, &[&["run"], settings.as_slice(), &from_weights].concat()), 0);
     assert!(plan().contains("1 run: 1 done"), "{}", plan());
-    export(&runs[1], &[]);
+    export(&runs[1], &["--overwrite"]);
     assert!(plan().contains("1 run: 1 new"), "{}", plan());
 }
 

@@ -44,6 +44,13 @@ fn what_is_no_setting_is_refused_with_what_there_is() {
     assert!(text("fast").contains("neither a run"));
 }
 
+#[test]
+fn settings_that_name_other_axes_are_refused_and_lose_no_run() {
+    let text = compared("learning_rate=1e-3", "learning_rate=1e-4,batch_size=4").unwrap_err().to_string();
+    assert!(text.starts_with("learning_rate=1e-3 stands for several runs"), "{text}");
+    assert!(compared("learning_rate=1e-3,batch_size=9", "learning_rate=1e-4,batch_size=4").is_ok());
+}
+
 /// The advice on the page of a sweep in which some seeds of the worse setting have not begun.
 #[test]
 fn a_sweep_under_way_says_which_settings_are_behind_already() {

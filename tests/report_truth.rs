@@ -6,7 +6,7 @@ mod sweep;
 
 use sweep::{Fake, change};
 use sweepscope::{
-    domain::{ClassRow, Counts, EpochRow, ImageRow, Metric, RunState, Severity, Split, TrainerConfig},
+    domain::{ClassRow, Counts, EpochRow, ImageRow, Metric, RunState, Severity, Split, SplitRow, TrainerConfig},
     report::{
         self,
         compare::compare,
@@ -227,4 +227,91 @@ fn a_pair_of_full_settings_is_one_of_many() {
     assert!(corrected.p > full.p.unwrap(), "{full:?}");
     let axis = compare(&sweep, &runs, "learning_rate=1e-3", "learning_rate=1e-4").unwrap();
     assert_eq!(axis.corrected, None);
+}
+
+/// Takes the run's validation images for others.
+fn validate_elsewhere(run: &RunDir) {
+    change(&run.split_csv(), |row: &mut SplitRow| {
+        row.split = match row.split {
+            Split::Val => Split::Test,
+            Split::Test => Split::Val,
+            Split::Train => Split::Train,
+        };
+    });
+}
+
+#[test]
+fn settings_that_were_validated_on_other_images_are_not_held_against_each_other() {
+    let fake = Fake { batch_sizes: vec![4], ..healthy() };
+    // The lower rate has every second run.
+    let (lines, ..) = said(&fake, |place, run| {
+        if place % 2 == 1 {
+            validate_elsewhere(run)
+        }
+    });
+    assert!(text(&lines).contains("fewer than two splits"), "{}", text(&lines));
+    let (lines, ..) = said(&fake, |_, run| validate_elsewhere(run));
+    assert!(text(&lines).contains("it is better than the other setting"), "{}", text(&lines));
+}
+
+#[test]
+fn a_setting_that_ended_on_one_split_leads_no_ranking() {
+    let fake = Fake { learning_rates: vec![1e-3, 5e-4, 1e-4], batch_sizes: vec![4], ..healthy() };
+    let (lines, _, runs) = said(&fake, |place, run| {
+        if place > 0 && place % 3 == 0 {
+            stop(run, 5);
+        }
+    });
+    assert!(runs[3].starts_with("learning_rate=1e-3"), "{runs:?}");
+    let first = lines[0].to_string();
+    assert!(first.starts_with("Highest mean: learning_rate 5e-4"), "{first}");
+    assert!(first.contains("learning_rate 1e-3 has 0.9") && first.contains("one split alone"), "{first}");
+}
+
+#[test]
+fn an_axis_is_not_called_noise_where_its_values_are_told_apart_or_could_not_be() {
+    let of = |rule: usize, fake: &Fake| {
+        let (_, findings, _) = said(fake, |_, _| ());
+        findings.into_iter().filter(|f| f.rule.number == rule).collect::<Vec<_>>()
+    };
+    // Two values on three splits: the permutation test cannot go below .25.
+    let clear = Fake { batch_sizes: vec![4], rate_effect: 0.3, ..healthy() };
+    assert_eq!(of(19, &clear), []);
+    assert!(of(16, &clear)[0].evidence.contains("highest learning_rate"), "{:?}", of(16, &clear));
+}
+
+#[test]
+fn tiles_of_one_slide_are_not_taken_for_unlike_images() {
+    let fake = Fake { images: [60, 9, 20], ..healthy() };
+    let told = |plant: &dyn Fn(&RunDir)| {
+        let (_, findings, _) = said(&fake, |_, run| plant(run));
+        findings.into_iter().find(|f| f.rule.number == 17).unwrap().evidence
+    };
+    let group = |each: fn(&SplitRow) -> String| {
+        told(&move |run| change(&run.split_csv(), |row: &mut SplitRow| row.group = each(row)))
+    };
+    let alone = group(|row| row.image.clone());
+    assert!(alone.starts_with("From 9 validation images the macro Dice") && alone.ends_with("(95 %)."), "{alone}");
+    let of_one = group(|row| row.split.to_string());
+    assert!(of_one.starts_with("From 9 validation images of 1 group the"), "{of_one}");
+    assert!(of_one.ends_with("so it is known less well."), "{of_one}");
+}
+
+#[test]
+fn failed_runs_and_what_spares_the_best_setting_are_said() {
+    let fake = Fake { batch_sizes: vec![4], split_seeds: 4, ..healthy() };
+    let (lines, ..) = said(&fake, |place, run| {
+        if place == 1 {
+            let mut state = run.read_state().unwrap();
+            state.state = RunState::Failed;
+            run.write_state(&state).unwrap();
+        } else if place % 2 == 1 {
+            change(&run.epochs_csv(), |row: &mut EpochRow| {
+                (row.accuracy, row.dice_coef) = (Some(0.3), Some(0.3));
+            });
+        }
+    });
+    let said = text(&lines);
+    assert!(said.contains("1 of 8 runs failed and is left out."), "{said}");
+    assert!(said.contains("none of the best setting"), "{said}");
 }

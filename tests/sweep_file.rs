@@ -108,7 +108,9 @@ fn a_cell_that_occurs_twice_is_refused_where_it_stands() {
     let twice = format!("{DATA}[grid]\nlearning_rate = [1e-3, 0.001]\n");
     let problems = read(&twice, &[]).unwrap_err();
     assert_eq!(lines(&problems)[0].0, 8, "{problems}");
-    assert!(problems.to_string().contains("occurs twice"));
+    assert!(problems.to_string().contains("the axis learning_rate has 0.001 twice"), "{problems}");
+    let both = format!("{DATA}[grid]\nlearning_rate = [1e-3, 1e-4, 1e-4]\nsplit_seed = [0, 0, 1]\n");
+    assert_eq!(lines(&read(&both, &[]).unwrap_err()).len(), 2, "each axis once");
     let included = format!("{DATA}[grid]\nbatch_size = [4]\n[[include]]\nbatch_size = 4\n");
     assert!(read(&included, &[]).unwrap_err().to_string().contains("batch_size=4 occurs twice"));
 }
@@ -228,6 +230,8 @@ fn repetitions_that_repeat_nothing_and_weights_that_teach_nothing_are_named() {
     assert!(refused("[grid]\n\"data.keep\" = [[\"cell\"], [\"cel\"]]\n").contains("names \"cel\""));
     assert!(refused("[loss]\nclass_weights = [0, 0, 0.0]\n").contains("all 0"));
     assert!(refused("ignore_index = 255\nmask_layout = \"class_folders\"\n").contains("tell classes by folder"));
+    let losses = "[sweep]\nmonitor = \"val_loss\"\n[grid]\n\"loss.kind\" = [\"dice\", \"ce\"]\n";
+    assert!(refused(losses).contains("whose values do not compare"));
     let (_, cells) = read(&format!("{DATA}[split]\nfolds = 3\n[grid]\n\"split.fold\" = [0, 1, 2]\n"), &[]).unwrap();
     assert_eq!(cells.len(), 3);
 }

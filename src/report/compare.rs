@@ -31,6 +31,15 @@ pub enum CompareError {
         /// The second.
         b: String,
     },
+    /// Several runs of one setting would be held against the same run of the other.
+    #[error(
+        "{setting} stands for several runs where the other setting stands for one; name the same axes in both, as in \
+         learning_rate=1e-3,batch_size=4 against learning_rate=1e-4,batch_size=4"
+    )]
+    Uneven {
+        /// The setting that says less.
+        setting: String,
+    },
 }
 
 /// What `compare` answers.
@@ -87,16 +96,19 @@ pub fn compare(sweep: &SweepDir, runs: &[String], a: &str, b: &str) -> Result<Co
     let named: Vec<&str> = first.iter().chain(&second).map(|(axis, _)| axis.as_str()).collect();
     let (ours, theirs) = (scores(&data, &first, &named), scores(&data, &second, &named));
     for (text, found) in [(a, &ours), (b, &theirs)] {
-        if found.is_empty() {
+        if found.as_ref().is_some_and(BTreeMap::is_empty) {
             return Err(SettingError::NoRun { setting: text.into(), axes: setting::levels(&data) }.into());
         }
     }
+    let uneven = |setting: &str| CompareError::Uneven { setting: setting.into() };
+    let (ours, theirs) = (ours.ok_or_else(|| uneven(a))?, theirs.ok_or_else(|| uneven(b))?);
     let sign = if data.monitor.direction() == Direction::Maximize { 1.0 } else { -1.0 };
     let mut by_split: BTreeMap<Vec<String>, Vec<f64>> = BTreeMap::new();
     let (mut scores_a, mut scores_b) = (Vec::new(), Vec::new());
     let mut share = None;
     for (key, (run, score)) in &ours {
-        if let Some((_, other)) = theirs.get(key) {
+        let other = theirs.get(key).filter(|(other, _)| standings::are_measured_alike(run, other));
+        if let Some((_, other)) = other {
             by_split.entry(standings::split_of(&data, run)).or_default().push(sign * (score - other));
             scores_a.push(*score);
             scores_b.push(*other);
@@ -201,12 +213,12 @@ fn share_of(share: f64, splits: usize) -> String {
     format!("{}", (share * splits as f64 * 2.0).round() / 2.0)
 }
 
-/// The scored runs of a selection under the values of the axes that neither selection names.
-fn scores<'a>(
-    sweep: &'a Sweep,
-    selection: &[(String, String)],
-    named: &[&str],
-) -> BTreeMap<Vec<Option<String>>, (&'a Run, f64)> {
+/// Runs with their scores, by the values of axes.
+type Scores<'a> = BTreeMap<Vec<Option<String>>, (&'a Run, f64)>;
+
+/// The scored runs of a selection under the values of the axes that neither selection names; `None` if two have the
+/// same.
+fn scores<'a>(sweep: &'a Sweep, selection: &[(String, String)], named: &[&str]) -> Option<Scores<'a>> {
     let key = |run: &Run| {
         let others = sweep.axes.iter().filter(|axis| !named.contains(&axis.as_str()));
         others.map(|axis| run.axis(axis)).collect::<Vec<_>>()
@@ -216,5 +228,11 @@ fn scores<'a>(
         .iter()
         .filter(|run| setting::has(run, selection))
         .filter_map(|run| Some((run, run.score(sweep.monitor)?)));
-    scored.map(|(run, score)| (key(run), (run, score))).collect()
+    let mut found = BTreeMap::new();
+    for (run, score) in scored {
+        if found.insert(key(run), (run, score)).is_some() {
+            return None;
+        }
+    }
+    Some(found)
 }

@@ -137,12 +137,14 @@ fn budget(sweep: &Sweep, best: &Standing<'_>, second: &Standing<'_>) -> String {
     format!("{seen} {more}")
 }
 
-/// How many validation images would fix the score to ± 0.02.
+/// How many validation images would fix the score of the best setting's runs to ± 0.02.
 fn images(analysis: &Analysis<'_>) -> Option<String> {
+    let best = analysis.of_best();
     let known: Vec<(f64, usize)> = analysis
         .evidence
         .iter()
         .flatten()
+        .filter(|evidence| best.is_empty() || best.contains(&evidence.run.name.as_str()))
         .filter_map(|evidence| Some((evidence.macro_dice?.interval.half_width(), evidence.val.len())))
         .collect();
     let half = statistics::median(&known.iter().map(|(half, _)| *half).collect::<Vec<_>>())?;
@@ -150,7 +152,7 @@ fn images(analysis: &Analysis<'_>) -> Option<String> {
     let needed = (images as f64 * (half / HALF_WIDTH).powi(2)).ceil();
     (half > HALF_WIDTH).then(|| {
         format!(
-            "{images} validation images fix a run's macro Dice to ± {} (95 %, median over runs); about {needed} would make it ± {HALF_WIDTH}.",
+            "{images} validation images fix the macro Dice of the best setting's runs to ± {} (95 %, median); about {needed} would make it ± {HALF_WIDTH}.",
             words::score(half)
         )
     })

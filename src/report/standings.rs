@@ -23,6 +23,8 @@ pub struct Standing<'a> {
     pub cell: Cell<'a>,
     /// The scores of its completed runs.
     pub scores: Vec<f64>,
+    /// Splits that they lie on.
+    pub splits: usize,
     /// Their mean.
     pub mean: f64,
     /// Interquartile mean with its 95 % interval by bootstrap, within splits where
@@ -51,13 +53,17 @@ pub struct Duel {
     pub val_share: f64,
 }
 
-/// The settings with a score, the best mean first.
+/// The settings with a score, the best mean first; after all others those with a single split, whose mean may be its
+/// luck and is held against nothing.
 pub fn standings(sweep: &Sweep) -> Vec<Standing<'_>> {
     let mut ranked: Vec<Standing<'_>> =
         cells::cells(sweep).into_par_iter().filter_map(|cell| standing(sweep, cell)).collect();
-    ranked.sort_by(|a, b| match sweep.monitor.direction() {
-        Direction::Maximize => b.mean.total_cmp(&a.mean),
-        Direction::Minimize => a.mean.total_cmp(&b.mean),
+    ranked.sort_by(|a, b| {
+        let by_mean = match sweep.monitor.direction() {
+            Direction::Maximize => b.mean.total_cmp(&a.mean),
+            Direction::Minimize => a.mean.total_cmp(&b.mean),
+        };
+        (a.splits < 2).cmp(&(b.splits < 2)).then(by_mean)
     });
     let Some((best, others)) = ranked.split_first_mut() else { return ranked };
     for other in others.iter_mut() {
@@ -81,8 +87,9 @@ fn standing<'a>(sweep: &Sweep, cell: Cell<'a>) -> Option<Standing<'a>> {
     let scores = cell.scores(sweep);
     let mean = statistics::mean(&scores)?;
     let interval = interval_over_splits(sweep, &cell.runs);
+    let splits = by_split(sweep, &cell.runs).values().filter(|scores| !scores.is_empty()).count();
     let middle = middle(sweep, &cell, &scores);
-    Some(Standing { cell, scores, mean, middle, interval, behind: None, p: None, ties: true })
+    Some(Standing { cell, scores, splits, mean, middle, interval, behind: None, p: None, ties: true })
 }
 
 fn middle(sweep: &Sweep, cell: &Cell<'_>, scores: &[f64]) -> Option<(f64, Interval)> {
@@ -128,9 +135,10 @@ pub fn duel(sweep: &Sweep, a: &Cell<'_>, b: &Cell<'_>) -> Duel {
     let sign = if sweep.monitor.direction() == Direction::Maximize { 1.0 } else { -1.0 };
     let (ours, theirs) = (by_replicate(sweep, a), by_replicate(sweep, b));
     let mut by_split: BTreeMap<Vec<String>, Vec<f64>> = BTreeMap::new();
-    for (key, (split, score)) in &ours {
-        if let Some((_, other)) = theirs.get(key) {
-            by_split.entry(split.clone()).or_default().push(sign * (score - other));
+    for (key, (run, score)) in &ours {
+        let other = theirs.get(key).filter(|(other, _)| are_measured_alike(run, other));
+        if let Some((_, other)) = other {
+            by_split.entry(split_of(sweep, run)).or_default().push(sign * (score - other));
         }
     }
     let differences: Vec<f64> = by_split.values().filter_map(|values| statistics::mean(values)).collect();
@@ -143,11 +151,21 @@ pub fn duel(sweep: &Sweep, a: &Cell<'_>, b: &Cell<'_>) -> Duel {
     }
 }
 
-/// Each run's score under its seeds, with those of the split apart.
-fn by_replicate(sweep: &Sweep, cell: &Cell<'_>) -> BTreeMap<Vec<String>, (Vec<String>, f64)> {
-    let of =
-        |run: &&Run| Some((seeds(sweep, run, cells::is_replicate), (split_of(sweep, run), run.score(sweep.monitor)?)));
+/// Each run with its score under its seeds.
+fn by_replicate<'a>(sweep: &Sweep, cell: &Cell<'a>) -> BTreeMap<Vec<String>, (&'a Run, f64)> {
+    let of = |run: &&'a Run| Some((seeds(sweep, run, cells::is_replicate), (*run, run.score(sweep.monitor)?)));
     cell.runs.iter().filter_map(of).collect()
+}
+
+/// Whether two runs of the same seeds were scored on the same validation images and by the same classes: other
+/// fractions deal other images, and with other classes kept the mean is over others.
+pub fn are_measured_alike(a: &Run, b: &Run) -> bool {
+    fn val(run: &Run) -> impl Iterator<Item = &str> {
+        run.split.iter().filter(|row| row.split == Split::Val).map(|row| row.image.as_str())
+    }
+    let kept = |run: &Run| run.file.as_ref().map(|file| file.config.data.keep.clone());
+    let is_known = |run: &Run| !run.split.is_empty();
+    kept(a) == kept(b) && (!is_known(a) || !is_known(b) || val(a).eq(val(b)))
 }
 
 /// The 95 % interval of the runs' mean score over splits, with Nadeau & Bengio's correction; that of a score ends where

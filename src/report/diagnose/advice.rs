@@ -2,7 +2,7 @@
 
 use super::{Finding, Severity, rules};
 use crate::{
-    domain::{ClassWeights, InputMode, LossKind, RunConfig, SplitStrategy, WeightRule, float_text},
+    domain::{ClassWeights, InputMode, LossKind, RunConfig, RunState, SplitStrategy, WeightRule, float_text},
     report::{
         aggregate::{Run, Sweep},
         cells, words,
@@ -145,9 +145,11 @@ impl About<'_> {
         sentence(&[change + &longer])
     }
 
+    /// The grid's rates of which a run did not fail.
     fn rates(&self) -> impl Iterator<Item = f64> {
         let swept = self.is_swept("learning_rate");
-        let runs = self.sweep.runs.iter().filter(move |_| swept).filter_map(|run| run.file.as_ref());
+        let is_usable = move |run: &&Run| swept && run.state.state != RunState::Failed;
+        let runs = self.sweep.runs.iter().filter(is_usable).filter_map(|run| run.file.as_ref());
         runs.map(|file| file.config.train.learning_rate)
     }
 

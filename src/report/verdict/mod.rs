@@ -7,7 +7,7 @@ mod wrong;
 use serde::Serialize;
 
 use super::{Analysis, aggregate::Sweep, diagnose, next, standings::Standing, words};
-use crate::domain::{Direction, RunState};
+use crate::domain::{Direction, RunState, TestRow};
 
 /// Which question a line answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -84,7 +84,8 @@ fn best(sweep: &Sweep, analysis: &Analysis<'_>) -> Vec<String> {
         Some(ranking(sweep, best, &analysis.standings)),
         under_way(sweep),
         given_up(sweep),
-        tested(sweep),
+        failed(sweep),
+        tested(sweep, best),
         splits::spread(sweep),
         splits::stratified(sweep, &analysis.balances),
     ];
@@ -124,6 +125,12 @@ fn given_up(sweep: &Sweep) -> Option<String> {
     (ended > 0).then(|| format!("{ended} {were} ended early and left out."))
 }
 
+fn failed(sweep: &Sweep) -> Option<String> {
+    let failed = count(sweep, RunState::Failed);
+    let are = if failed == 1 { "is" } else { "are" };
+    (failed > 0).then(|| format!("{failed} of {} failed and {are} left out.", words::count(sweep.runs.len(), "run")))
+}
+
 fn ranking(sweep: &Sweep, best: &Standing<'_>, standings: &[Standing<'_>]) -> String {
     let figure = format!(
         "{} {} over {}",
@@ -143,7 +150,8 @@ fn ranking(sweep: &Sweep, best: &Standing<'_>, standings: &[Standing<'_>]) -> St
     let tested = standings.iter().filter(|standing| standing.p.is_some()).count();
     if tested == 0 {
         return format!(
-            "{highest}: {label}, {figure}. No two splits are shared by two settings, so nothing can be said to be better."
+            "{highest}: {label}, {figure}. It was scored on the same images and classes as another setting on fewer \
+             than two splits, so nothing can be said to be better."
         );
     }
     let ties = standings[1..].iter().filter(|standing| standing.ties).count();
@@ -155,20 +163,35 @@ fn ranking(sweep: &Sweep, best: &Standing<'_>, standings: &[Standing<'_>]) -> St
         all if all == others => "no other setting can be told apart from it, so do not rank them".into(),
         some => format!("{some} of the {others} other settings cannot be told apart from it"),
     };
-    format!("{highest} mean: {label}, {figure}; {verdict}.")
+    format!("{highest} mean: {label}, {figure}; {verdict}.{}", lucky(sweep, best, standings))
 }
 
-fn tested(sweep: &Sweep) -> Option<String> {
-    let last = sweep.tests.last()?;
-    let of_look = sweep.tests.iter().filter(|row| row.look == last.look);
+/// The best of the settings that ended on a single split, where it seems better than the best of the others.
+fn lucky(sweep: &Sweep, best: &Standing<'_>, standings: &[Standing<'_>]) -> String {
+    let seems_better = |other: &&Standing<'_>| sweep.monitor.direction().improves(other.mean, best.mean, 0.0);
+    let Some(other) = standings.iter().find(seems_better) else { return String::new() };
+    format!(
+        " {} has {} on one split alone, which may be its luck: it is ranked behind all others.",
+        other.cell.label(sweep),
+        words::score(other.mean)
+    )
+}
+
+/// What the test images say of the best setting; where it was not evaluated on them, of the one that was last.
+fn tested(sweep: &Sweep, best: &Standing<'_>) -> Option<String> {
+    let is_best = |row: &&TestRow| best.cell.runs.iter().any(|run| run.name == row.run);
+    let of_best = sweep.tests.iter().rfind(is_best);
+    let told = of_best.or(sweep.tests.last())?;
+    let of_look = sweep.tests.iter().filter(|row| row.look == told.look);
     let scores: Vec<f64> = of_look.filter_map(|row| row.dice_macro).collect();
-    let looks = match last.look {
-        1 => "looked at once".into(),
-        looks => format!("looked at {looks} times, which makes the best of them optimistic"),
+    let looks = match sweep.tests.iter().map(|row| row.look).max() {
+        None | Some(1) => "looked at once".into(),
+        Some(looks) => format!("looked at {looks} times, which makes the best of them optimistic"),
     };
+    let not_best = if of_best.is_none() { "; the best setting was not evaluated on them" } else { "" };
     Some(format!(
-        "On the test images ({looks}): {}, Dice (macro) {} over {}.",
-        last.setting,
+        "On the test images ({looks}): {}, Dice (macro) {} over {}{not_best}.",
+        told.setting,
         words::mean_and_spread(&scores),
         words::count(scores.len(), "run")
     ))

@@ -36,12 +36,15 @@ fn plain(sweep: &Sweep, analysis: &Analysis<'_>, group: &Group<'_>, all: &[Group
     let classes: Vec<String> = distinct(findings.iter().filter_map(|finding| finding.class.clone()));
     let runs = findings.iter().filter_map(|finding| finding.run.as_deref()).collect::<BTreeSet<_>>().len();
     let judged = judged(sweep, analysis);
+    let best = analysis.of_best();
+    let spares_best = !best.is_empty()
+        && !findings.iter().any(|finding| finding.run.as_deref().is_none_or(|run| best.contains(&run)));
     let place = if first.run.is_none() || judged == 1 {
         String::new()
     } else if runs == judged {
         format!(" in all {runs} runs")
     } else {
-        format!(" in {runs} of {judged} runs")
+        format!(" in {runs} of {judged} runs{}", if spares_best { ", none of the best setting" } else { "" })
     };
     if *first.rule == NOTHING_LEARNED {
         return format!("Nothing was learned{place}.");
