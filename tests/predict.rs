@@ -191,8 +191,12 @@ fn the_test_images_are_looked_at_once_and_every_further_look_is_counted() {
     check_against_records(folder, &RunDir::new(tested), Split::Test);
     let page = || fs::read_to_string(folder.join(results).join("report/index.html")).unwrap();
     assert!(page().contains("On the test images (looked at once): learning_rate 0.01"));
-    assert!(text(&["learning_rate=1e-3", "--again"], 0).contains("look 2"));
-    assert!(page().contains("looked at 2 times"));
+    assert!(text(&["learning_rate=1e-3", "--again"], 0).contains("looked at 2 times"));
+    assert!(text(&["learning_rate=1e-2"], 0).contains("looked at 2 times"));
+    let told = page();
+    let line = told.lines().find(|line| line.contains("On the test images (looked at 2 times")).unwrap();
+    let best = told.split("learning_rate ").nth(1).unwrap().split([',', '<']).next().unwrap();
+    assert!(line.contains(&format!("learning_rate {best}, Dice")), "{best}: {line}");
     let findings = fs::read_to_string(folder.join(results).join("findings.csv")).unwrap();
     let rule = findings.lines().find(|line| line.contains("tuned_on_validation")).unwrap();
     assert!(rule.contains("warn") && rule.contains("2 times"), "{rule}");

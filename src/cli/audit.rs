@@ -14,7 +14,7 @@ use crate::{
         Dataset,
         audit::{self, Audit, SizeReport, SplitReport},
     },
-    domain::{Severity, SplitConfig},
+    domain::{InputMode, Severity, SplitConfig},
     grid,
     spec::SweepSpec,
 };
@@ -53,7 +53,9 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
         if !splits.contains(&config.split) {
             splits.push(config.split.clone());
         }
-        if !sizes.contains(&config.data.input_size.0) {
+        // Crops are not scaled, so that they lose nothing.
+        let is_scaled = config.data.input_mode == InputMode::Resize;
+        if is_scaled && !sizes.contains(&config.data.input_size.0) {
             sizes.push(config.data.input_size.0);
         }
     }

@@ -23,6 +23,9 @@ pub struct Arguments {
     /// The safetensors file to write
     #[arg(long)]
     out: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    overwrite: bool,
 }
 
 /// Writes the weights of the run's best epoch.
@@ -31,6 +34,10 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     if !run.run_toml().is_file() {
         let folder = run.root().display();
         return Err(Refusal::wrong(format!("{folder} is no run; give a folder such as results/demo/runs/RUN")));
+    }
+    if arguments.out.exists() && !arguments.overwrite {
+        let file = arguments.out.display();
+        return Err(Refusal::wrong(format!("{file} is there already; name another file, or add --overwrite")));
     }
     let exported = train::export(&run);
     let bytes = exported.map_err(|failure| Refusal { code: exit::FAILED, text: format!("error: {failure}") })?;

@@ -48,22 +48,26 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     let chosen = setting::choose(&sweep, &runs, text.as_deref()).map_err(|error| Refusal::wrong(error.to_string()))?;
     let mut rows: Vec<TestRow> = store::read_rows(&sweep.test_csv())?;
     let earlier = rows.iter().find(|row| chosen.runs.contains(&row.run)).map(|row| row.look);
-    if let (None, Some(last), false) = (earlier, rows.last(), arguments.again) {
+    if earlier.is_none() && !rows.is_empty() && !arguments.again {
+        let mut settings: Vec<&str> = rows.iter().map(|row| row.setting.as_str()).collect();
+        settings.dedup();
         return Err(Refusal::wrong(format!(
             "the test images of this sweep were looked at for {}; to look again for {} adds to the luck that the \
              figures hold. Add --again to do it all the same: it will be counted and reported",
-            last.setting, chosen.setting
+            settings.join("; "),
+            chosen.setting
         )));
     }
     check_complete(&sweep, &chosen.runs)?;
     let look = earlier.unwrap_or_else(|| rows.last().map_or(1, |row| row.look + 1));
     evaluate(&sweep, &chosen, look, &mut rows)?;
     let made = report::build(&sweep, &runs)?;
+    let looks = rows.iter().map(|row| row.look).max().unwrap_or(look);
     rows.retain(|row| row.look == look);
     let answer = if arguments.json {
         format!("{:#}\n", json!({ "setting": chosen.setting, "look": look, "runs": rows, "page": made.index }))
     } else {
-        lines(&sweep, &chosen.setting, look, &rows)? + &format!("report: {}\n", made.index.display())
+        lines(&sweep, &chosen.setting, looks, &rows)? + &format!("report: {}\n", made.index.display())
     };
     console::answer(&answer);
     Ok(ExitCode::SUCCESS)
@@ -118,13 +122,13 @@ fn evaluate(sweep: &SweepDir, chosen: &setting::Chosen, look: usize, rows: &mut 
     Ok(())
 }
 
-fn lines(sweep: &SweepDir, setting: &str, look: usize, rows: &[TestRow]) -> Result<String, Refusal> {
+fn lines(sweep: &SweepDir, setting: &str, looks: usize, rows: &[TestRow]) -> Result<String, Refusal> {
     let scores: Vec<f64> = rows.iter().filter_map(|row| row.dice_macro).collect();
     let runs = console::count(rows.len(), "run");
     let mut text = format!("{setting}: test Dice (macro) {} over {runs}\n", words::mean_and_spread(&scores));
-    text += &match look {
+    text += &match looks {
         1 => "the test images were looked at once; quote this figure, and choose no other setting by it\n".into(),
-        _ => format!("this was look {look} at the test images: the best of them is too good to be true\n"),
+        _ => format!("the test images were looked at {looks} times: the best of these looks is too good to be true\n"),
     };
     let mut splits = BTreeSet::new();
     for row in rows {

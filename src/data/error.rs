@@ -123,6 +123,8 @@ causes! {
     NoFolder(String): "the folder cannot be read ({0})" => "correct the path in [data]",
     /// A folder without a single image.
     NoImages: "the folder holds no PNG, TIFF, JPEG or BMP file" => "correct data.images",
+    /// Images of which the patterns leave none.
+    NoneFits(usize): "none of its {0} images fits data.image_name, or all of them fit data.mask_name too" => "correct data.image_name and data.mask_name, in which {{stem}} is what an image and its mask share",
     /// The system refuses to open or read it.
     Unreadable(String): "cannot be read ({0})" => "check that it exists and that you may read it",
     /// A folder, pipe or device with an image's name.

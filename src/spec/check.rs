@@ -121,7 +121,12 @@ impl Checker<'_> {
         let path = std::path::absolute(&path).unwrap_or(path);
         let path: PathBuf = normalized(&path);
         if !exists(&path) && !self.synthetic {
-            return Err(format!("names a {what} that is not there: {}", path.display()));
+            let fault = if path.exists() {
+                format!("must be a {what}, and this is none")
+            } else {
+                format!("names a {what} that is not there")
+            };
+            return Err(format!("{fault}: {}", path.display()));
         }
         path.into_os_string().into_string().map(Value::String).map_err(|_| "must be valid UTF-8".to_owned())
     }
@@ -145,8 +150,10 @@ fn keep(number: f64, allowed: bool, message: &str) -> Result<Value, String> {
 }
 
 fn whole(node: &Node, least: i64, most: i64) -> Result<i64, String> {
-    let Content::Scalar(Value::Integer(number)) = node.content else {
-        return Err(expected("a whole number", node));
+    let number = match node.content {
+        Content::Scalar(Value::Integer(number)) => number,
+        Content::Scalar(Value::Float(number)) => return Err(format!("must be a whole number, but is {number}")),
+        _ => return Err(expected("a whole number", node)),
     };
     match number {
         n if n < least => Err(format!("must be at least {least}, but is {n}")),

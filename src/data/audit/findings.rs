@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     data::{DataError, Dataset},
     domain::{
-        Severity, Split,
+        Severity, Split, count,
         limits::{FEW_IMAGES, LOST, LOW_CEILING},
     },
 };
@@ -128,10 +128,17 @@ fn of_sources(dataset: &Dataset, has_groups: bool, found: &mut Vec<Finding>) {
 fn of_split(audit: &Audit, report: &SplitReport, found: &mut Vec<Finding>) {
     let name = name(report);
     for part in &report.parts {
+        if (1..FEW_IMAGES as usize).contains(&part.images) {
+            let evidence = format!("{name}: {} has only {}", part.split, count(part.images, "image"));
+            add(found, Severity::Warn, "few_images", evidence, "have more images, or larger fractions");
+        }
         for class in part.classes.iter().zip(&audit.classes).filter(|(_, all)| all.images > 0).map(|(class, _)| class) {
             let (severity, rule) = match class.images {
                 0 => (Severity::Fail, "class_missing_from_split"),
-                images if images < FEW_IMAGES as usize => (Severity::Warn, "few_images_of_class"),
+                // Where all have it, that there are few images says all.
+                images if images < FEW_IMAGES as usize && images < part.images => {
+                    (Severity::Warn, "few_images_of_class")
+                }
                 _ => continue,
             };
             let evidence = format!(
@@ -163,9 +170,10 @@ fn of_leaks(dataset: &Dataset, pairs: &[Duplicate], report: &SplitReport, splits
         let crossing = crossing(exact);
         if let Some(first) = crossing.first() {
             let evidence = format!(
-                "{}: {} pairs of images are {word} and lie in different splits, the first {} and {}",
+                "{}: {} of images {word} {} in different splits, the first {} and {}",
                 name(report),
-                crossing.len(),
+                count(crossing.len(), "pair"),
+                if crossing.len() == 1 { "lies" } else { "lie" },
                 first.image,
                 first.other,
             );

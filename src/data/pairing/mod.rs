@@ -62,12 +62,14 @@ pub(super) fn pairs(config: &DataConfig, problems: &mut Problems) -> Vec<Pair> {
         }
     }
     let mut images = files(&config.images, problems);
+    let there = images.len();
     let apart = config.masks != config.images;
     let in_one_folder = |file: &Found| !apart && stem_of(&file.name, &config.mask_name).is_some();
     let mut masks: Vec<Found> = images.extract_if(.., |file| in_one_folder(file)).collect();
     images.retain(|file| stem_of(&file.name, &config.image_name).is_some());
     if images.is_empty() {
-        problems.add(&config.images, Cause::NoImages);
+        problems.add(&config.images, if there == 0 { Cause::NoImages } else { Cause::NoneFits(there) });
+        return Vec::new();
     }
     let images = by_stem(images, &config.image_name, problems);
     let mut masks = match config.mask_layout {

@@ -172,9 +172,17 @@ fn open(path: &Path) -> Result<(Format, BufReader<File>, u64), Cause> {
         b"II\x2a\0" | b"MM\0\x2a" | b"II\x2b\0" | b"MM\0\x2b" => Format::Tiff,
         [0xff, 0xd8, ..] => Format::Jpeg,
         [b'B', b'M', ..] => Format::Bmp,
-        _ => return Err(Cause::Broken(format!("the content is not {}", extension(path).to_uppercase()))),
+        _ => return Err(Cause::Broken(format!("the content is not {}", claimed(path)))),
     };
     Ok((format, file, data.len()))
+}
+
+/// What a file's name says that it is.
+fn claimed(path: &Path) -> String {
+    match extension(path).to_uppercase() {
+        known if ["PNG", "TIF", "TIFF", "JPG", "JPEG", "BMP"].contains(&known.as_str()) => known,
+        _ => "that of a PNG, TIFF, JPEG or BMP".into(),
+    }
 }
 
 /// A JPEG that ends where it should: its decoder would fill what is missing with grey.
