@@ -19,9 +19,13 @@ pub fn line(plan: &Plan, data: &CheckedData<'_>) -> String {
         Some(rate) => format!("about {} if one run follows another", console::duration(operations / rate)),
         None => "the time is known once an epoch has been measured".to_owned(),
     };
-    let [mebibytes, tera] = [memory / f64::from(1 << 20), operations / 1e12];
+    let mebibytes = memory / f64::from(1 << 20);
+    let operations = match operations {
+        few if few < 1e11 => format!("{:.1} · 10⁹", few / 1e9),
+        many => format!("{:.1} · 10¹²", many / 1e12),
+    };
     format!(
-        "a run takes up to {mebibytes:.0} MiB of memory for its maps and weights; all take {tera:.1} · 10¹² operations: {time}\n"
+        "a run takes up to {mebibytes:.0} MiB of memory for its maps and weights; all take {operations} operations: {time}\n"
     )
 }
 

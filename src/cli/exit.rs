@@ -61,6 +61,9 @@ impl From<DataErrors> for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
+        if error.is_no_place() {
+            return Self::wrong(format!("{error}; name another folder by --results"));
+        }
         let code = if error.is_storage() { STOPPED } else { FAILED };
         Self { code, text: format!("error: {error}") }
     }

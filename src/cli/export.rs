@@ -7,8 +7,9 @@ use clap::Args;
 use super::{
     console,
     exit::{self, Refusal},
+    sweep,
 };
-use crate::{store::RunDir, train};
+use crate::train;
 
 /// Arguments of `export`.
 #[derive(Args)]
@@ -30,11 +31,7 @@ pub struct Arguments {
 
 /// Writes the weights of the run's best epoch.
 pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
-    let run = RunDir::new(&arguments.run);
-    if !run.run_toml().is_file() {
-        let folder = run.root().display();
-        return Err(Refusal::wrong(format!("{folder} is no run; give a folder such as results/demo/runs/RUN")));
-    }
+    let run = sweep::run_in(&arguments.run)?;
     if arguments.out.exists() && !arguments.overwrite {
         let file = arguments.out.display();
         return Err(Refusal::wrong(format!("{file} is there already; name another file, or add --overwrite")));

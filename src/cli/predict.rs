@@ -9,10 +9,11 @@ use serde_json::json;
 use super::{
     console,
     exit::{self, Refusal},
+    sweep,
 };
 use crate::{
     predict::{self, Area, Input, Segmenter},
-    store::{self, RunDir},
+    store,
 };
 
 /// Arguments of `predict`.
@@ -53,7 +54,7 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     if inputs.is_empty() && unread.is_empty() {
         return Err(Refusal::wrong("no image is in what was named"));
     }
-    let segmenter = Segmenter::open(&RunDir::new(&arguments.run), &arguments.out, arguments.probabilities)
+    let segmenter = Segmenter::open(&sweep::run_in(&arguments.run)?, &arguments.out, arguments.probabilities)
         .map_err(|failure| Refusal::wrong(format!("{}: {}", arguments.run.display(), failure.message)))?;
     if !arguments.overwrite {
         keep_what_is_there(&segmenter, &inputs)?;

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::exit::Refusal;
 use crate::{
     domain::StateRecord,
-    store::{PlannedRun, SweepDir},
+    store::{PlannedRun, RunDir, SweepDir},
 };
 
 /// A run of the plan and where it stands.
@@ -39,6 +39,16 @@ pub fn plan(sweep: &SweepDir) -> Result<Vec<PlannedRun>, Refusal> {
 /// The names of those runs.
 pub fn run_names(sweep: &SweepDir) -> Result<Vec<String>, Refusal> {
     Ok(plan(sweep)?.into_iter().map(|planned| planned.run).collect())
+}
+
+/// The run in that folder.
+pub fn run_in(folder: &Path) -> Result<RunDir, Refusal> {
+    let run = RunDir::new(folder);
+    if run.run_toml().is_file() {
+        return Ok(run);
+    }
+    let folder = folder.display();
+    Err(Refusal::wrong(format!("{folder} is no run; give a folder such as results/demo/runs/RUN")))
 }
 
 /// The run that `text` names: its whole name, the hex digits at its end, or a part that no other run has.

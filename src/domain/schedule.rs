@@ -103,8 +103,7 @@ pub enum DeviceRequest {
 impl FromStr for DeviceRequest {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` names no devices; write \"auto\", \"cpu\", \"cuda\", \"cuda:0,1\" or \"fake:8\"");
+        let wrong = || format!("`{text}` names no devices; write \"auto\", \"cpu\", \"cuda\" or \"cuda:0,1\"");
         match text.split_once(':') {
             None if text == "auto" => Ok(Self::Auto),
             None if text == "cpu" => Ok(Self::Cpu),

@@ -144,13 +144,14 @@ fn verdict(answer: &Comparison, differences: &[f64], share: f64) -> String {
     match answer.p {
         None => "Too few splits, or the same difference on all: nothing can be said.".into(),
         Some(p) if p < standings::ALPHA => match answer.corrected.filter(|corrected| corrected.pairs > 1) {
-            None => format!("{better} is better (p = {p:.3})."),
+            None => format!("{better} is better ({}).", words::chance(p)),
             Some(Corrected { pairs, p }) if p < standings::ALPHA => {
-                format!("{better} is better (one of {pairs} possible pairs; corrected p = {p:.3}).")
+                format!("{better} is better (one of {pairs} possible pairs; corrected {}).", words::chance(p))
             }
             Some(Corrected { pairs, p: corrected }) => format!(
-                "They cannot be told apart: this is one of {pairs} possible pairs, and p = {p:.3} alone is \
-                 {corrected:.2} once corrected for that."
+                "They cannot be told apart: this is one of {pairs} possible pairs, and {} alone is {corrected:.2} once \
+                 corrected for that.",
+                words::chance(p)
             ),
         },
         Some(p) => {

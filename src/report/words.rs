@@ -60,6 +60,11 @@ pub fn mean_and_spread(scores: &[f64]) -> String {
     deviation(scores).map_or(centre.clone(), |spread| format!("{centre} ± {spread:.3}"))
 }
 
+/// `p = 0.012`, `p < 0.001`.
+pub fn chance(p: f64) -> String {
+    if p < 0.001 { "p < 0.001".into() } else { format!("p = {p:.3}") }
+}
+
 /// `in any of 12 runs`, `in 3 of 12 runs`, `in the only run`, for what is not the case.
 pub fn in_none_of(number: usize, of: usize) -> String {
     match (number, of) {

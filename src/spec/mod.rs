@@ -11,7 +11,7 @@ mod problem;
 pub mod schema;
 mod settings;
 
-use std::{fs, path::Path};
+use std::{fs, io::ErrorKind, path::Path};
 
 use toml::Table;
 
@@ -64,10 +64,11 @@ impl SweepSpec {
     /// With every problem found, each with its place.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, Problems> {
         let text = fs::read_to_string(path).map_err(|e| {
-            Problems::from(Problem::without_place(
-                format!("failed to read {}: {e}", path.display()),
-                "give the path of a sweep file, for example sweeps/demo.toml",
-            ))
+            let help = match e.kind() {
+                ErrorKind::InvalidData => "save it as plain text in UTF-8",
+                _ => "give the path of a sweep file, for example sweeps/demo.toml",
+            };
+            Problems::from(Problem::without_place(format!("failed to read {}: {e}", path.display()), help))
         })?;
         Self::parse(path, &text, overrides)
     }

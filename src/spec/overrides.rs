@@ -35,6 +35,9 @@ fn one(document: &mut Document, text: &str, place: &Place) -> Result<(), Refusal
         return Err((format!("`{text}` changes nothing"), "write KEY=VALUE, or ~KEY to drop a key".into()));
     };
     let key = key.trim().trim_start_matches('+');
+    if key.is_empty() {
+        return Err((format!("`{text}` names no key"), "write KEY=VALUE, as in train.epochs=5".into()));
+    }
     let path = path_of(key);
     let axis = path.join(".");
     if path[0] != "grid"

@@ -62,4 +62,9 @@ impl StoreError {
     pub fn is_storage(&self) -> bool {
         matches!(self, Self::Io { .. })
     }
+
+    /// Whether a file stands where a folder is wanted, which no waiting mends.
+    pub fn is_no_place(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotADirectory)
+    }
 }
