@@ -15,14 +15,14 @@ use super::{
     exit,
     exit::Refusal,
     jobs,
-    loading::{self, CheckedData, Loaded, Place},
+    loading::{self, Loaded, Place},
     plan,
     progress::Progress,
     splits,
 };
 use crate::{
     data::Cache,
-    devices::{self, DeviceKind},
+    devices::{self, DeviceKind, Inventory},
     domain::{DeviceRequest, ScheduleConfig},
     plan::{Action, Plan},
     report,
@@ -90,41 +90,48 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
         return Ok(ExitCode::SUCCESS);
     }
     let executor = arguments.schedule.executor.unwrap_or(Executor::Local);
-    run(&loaded, &arguments.schedule, executor)
+    run(loaded, &arguments.schedule, executor)
 }
 
 /// Runs a checked sweep.
-pub fn run(loaded: &Loaded, flags: &Schedule, executor: Executor) -> Result<ExitCode, Refusal> {
-    let plan = &loaded.plan;
-    if plan.pending().next().is_none() {
-        return nothing_to_do(plan);
+pub fn run(mut loaded: Loaded, flags: &Schedule, executor: Executor) -> Result<ExitCode, Refusal> {
+    if loaded.plan.pending().next().is_none() {
+        return nothing_to_do(&loaded.plan);
     }
-    let data = loading::check_data(plan, Cache::standard().as_ref())?;
-    let sweep = &plan.sweep;
-    let options = match executor {
+    let data = loading::check_data(&loaded.plan, Cache::standard().as_ref())?;
+    let (val_share, dataset) = data.map(|data| (data.val_share(), data.dataset)).unzip();
+    let here = match executor {
         Executor::Local => {
-            executor::expect_nothing_with_slurm(sweep, plan)?;
-            Some(options(loaded, flags, data.as_ref().map_or(0.0, CheckedData::val_share))?)
+            executor::expect_nothing_with_slurm(&loaded.plan.sweep, &loaded.plan)?;
+            Some(Here::find(&loaded, flags)?)
         }
         Executor::Slurm => {
-            executor::check(loaded)?;
+            executor::check(&loaded)?;
             None
         }
     };
-    store::create_dir(sweep.root())?;
-    let lock = store::SweepLock::acquire(sweep)?;
+    let lock = store::SweepLock::acquire(&loaded.plan.sweep)?;
+    loaded.read_states()?;
+    let (loaded, plan, sweep) = (&loaded, &loaded.plan, &loaded.plan.sweep);
+    if plan.pending().next().is_none() {
+        drop(lock);
+        return nothing_to_do(plan);
+    }
     store::remove_temporaries(sweep.root())?;
     plan.write()?;
-    if let Some(data) = data {
-        splits::write(plan, &data.dataset)?;
+    if let Some(dataset) = dataset {
+        splits::write(plan, &dataset)?;
     }
     store::write_text(&sweep.sweep_toml(), &loaded.spec.resolved)?;
     console::note(&plan::summary(plan));
 
     let started = Instant::now();
     let mut progress = Progress::new(plan);
-    let summary = match &options {
-        Some(options) => scheduler::run(sweep, &lock, &jobs::of(plan)?, options, &mut progress)?,
+    let summary = match here {
+        Some(here) => {
+            let options = here.options(plan, flags, val_share.unwrap_or_default());
+            scheduler::run(sweep, &lock, &jobs::of(plan)?, &options, &mut progress)?
+        }
         None => executor::run_on_slurm(loaded, flags, &lock, &mut progress)?,
     };
     progress.finish();
@@ -166,19 +173,33 @@ fn report_is_stale(plan: &Plan) -> bool {
     plan.entries.iter().any(|entry| changed(plan.run_dir(entry).state_json()) > made)
 }
 
-fn options(loaded: &Loaded, flags: &Schedule, val_share: f64) -> Result<Options, Refusal> {
-    let schedule = flags.apply(&loaded.spec.schedule)?;
-    let inventory = devices::find(&schedule.devices, jobs::can_use_gpus(&loaded.plan))?;
-    for note in &inventory.notes {
-        console::note(note);
+/// What this machine offers to a sweep.
+struct Here {
+    schedule: ScheduleConfig,
+    inventory: Inventory,
+}
+
+impl Here {
+    /// Finds it, and refuses what it cannot do.
+    fn find(loaded: &Loaded, flags: &Schedule) -> Result<Self, Refusal> {
+        let schedule = flags.apply(&loaded.spec.schedule)?;
+        let inventory = devices::find(&schedule.devices, jobs::can_use_gpus(&loaded.plan))?;
+        for note in &inventory.notes {
+            console::note(note);
+        }
+        let on_gpu = inventory.devices.iter().all(|device| device.kind == DeviceKind::Cuda);
+        if let Some(wrong) = loaded.plan.pending().find_map(|entry| entry.config.wrong_precision(on_gpu)) {
+            return Err(Problems::from(loaded.spec.problem_at(wrong.key, wrong.message, wrong.help)).into());
+        }
+        Ok(Self { schedule, inventory })
     }
-    let on_gpu = inventory.devices.iter().all(|device| device.kind == DeviceKind::Cuda);
-    if let Some(wrong) = loaded.plan.pending().find_map(|entry| entry.config.wrong_precision(on_gpu)) {
-        return Err(Problems::from(loaded.spec.problem_at(wrong.key, wrong.message, wrong.help)).into());
+
+    fn options(self, plan: &Plan, flags: &Schedule, val_share: f64) -> Options {
+        let Self { schedule, inventory } = self;
+        let slots = devices::slots(&inventory, &schedule, flags.jobs, plan.pending().count());
+        let contest = jobs::contest(plan, schedule.early_end.as_ref(), val_share);
+        Options { schedule, inventory, slots, contest }
     }
-    let slots = devices::slots(&inventory, &schedule, flags.jobs, loaded.plan.pending().count());
-    let contest = jobs::contest(&loaded.plan, schedule.early_end.as_ref(), val_share);
-    Ok(Options { schedule, inventory, slots, contest })
 }
 
 /// What came out, where the report is, and what to do next.
@@ -222,5 +243,47 @@ fn next_step(root: &Path, summary: &Summary) -> String {
         exit::STOPPED | exit::INTERRUPTED => format!("next: the same command again, or sweepscope resume {root}\n"),
         exit::FAILED => format!("next: sweepscope status {root}; once mended, sweepscope retry {root}\n"),
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{
+        data::synth,
+        domain::{RunState, StateRecord},
+    };
+
+    const SWEEP: &str = r#"
+[sweep]
+name = "outside"
+[data]
+images = "data/images"
+masks = "data/masks"
+classes = ["background", "cell", "vesicle", "crystal", "fibre"]
+[split]
+allow_missing_class = true
+[train]
+batch_size = 1
+[trainer]
+command = ["false"]
+"#;
+
+    #[test]
+    fn what_another_start_has_done_since_the_plan_was_made_is_not_run_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sweep.toml");
+        synth::write(&folder.path().join("data"), synth::Options { images: 6, ..synth::Options::default() }).unwrap();
+        fs::write(&file, SWEEP).unwrap();
+        let loaded = loading::load(&file, &[], &Place::Below(folder.path()), None).unwrap();
+        let run = loaded.plan.run_dir(&loaded.plan.entries[0]);
+        loaded.plan.write().unwrap();
+        let done = StateRecord { state: RunState::Completed, epoch: 2, ..StateRecord::default() };
+        run.write_state(&done).unwrap();
+
+        let flags = Schedule { jobs: None, devices: None, executor: None, max_fails: None };
+        let code = super::run(loaded, &flags, Executor::Local).unwrap();
+        assert_eq!((code, run.read_state().unwrap()), (ExitCode::SUCCESS, done));
     }
 }
