@@ -1,6 +1,6 @@
 //! Which slot is whose: the part of the core that knows devices.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     job::Demand,
@@ -27,6 +27,7 @@ pub(super) struct DeviceSpec {
 #[derive(Clone, Debug)]
 struct Device {
     spec: DeviceSpec,
+    /// Whether it gets no runs, or no more of them.
     set_aside: bool,
     /// The run that has it for itself.
     reserved: Option<usize>,
@@ -53,13 +54,19 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// A pool of free slots, each given by its device. `packs`: a device takes only as many runs as its memory does.
+    /// A pool of free slots, each given by its device; a device without one is none of those that are left. `packs`: a
+    /// device takes only as many runs as its memory does.
     pub(super) fn new(devices: Vec<DeviceSpec>, slots: &[usize], packs: bool) -> Self {
-        let fresh =
-            |spec| Device { spec, set_aside: false, reserved: None, streak: Vec::new(), memory: Memory::default() };
+        let fresh = |(number, spec)| Device {
+            spec,
+            set_aside: !slots.contains(&number),
+            reserved: None,
+            streak: Vec::new(),
+            memory: Memory::default(),
+        };
         Self {
             slots: slots.iter().map(|&device| Slot { device, occupant: None, demand: None }).collect(),
-            devices: devices.into_iter().map(fresh).collect(),
+            devices: devices.into_iter().enumerate().map(fresh).collect(),
             model: packs.then(Model::default),
         }
     }
@@ -187,9 +194,9 @@ impl Pool {
         self.devices.get_mut(device).is_some_and(|device| !std::mem::replace(&mut device.set_aside, true))
     }
 
-    /// How many devices there are, those set aside included.
+    /// How many devices have slots, those set aside included.
     pub(super) fn devices(&self) -> usize {
-        self.devices.len()
+        self.slots.iter().map(|slot| slot.device).collect::<BTreeSet<_>>().len()
     }
 
     /// Whether no device is left.

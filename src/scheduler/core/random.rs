@@ -67,7 +67,8 @@ fn states() -> impl Strategy<Value = State> {
     let demand = prop::option::of((1..4_usize, 1..4_usize))
         .prop_map(|sizes| sizes.map(|(batch, pixels)| Demand { batch, pixels, width: 8, depth: 4 }));
     let runs = prop::collection::vec((0..4_usize, 0..4_u32, demand), 1..16);
-    let devices = prop::collection::vec((prop::option::of(1..3_u64), any::<bool>(), 1..4_usize), 1..5);
+    let devices = prop::collection::vec((prop::option::of(1..3_u64), any::<bool>(), 0..4_usize), 1..5)
+        .prop_filter("some device has a slot", |devices| devices.iter().any(|device| device.2 > 0));
     let manner = (any::<bool>(), any::<bool>());
     (runs, devices, 0..3_usize, 0..4_usize, manner).prop_map(|(runs, devices, retries, max_fails, (packs, halves))| {
         let specs = runs.into_iter().map(|(cell, seed, demand)| spec(cell, &seed.to_string(), demand)).collect();

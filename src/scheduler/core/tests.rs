@@ -163,6 +163,20 @@ fn a_device_on_which_different_settings_fail_in_a_row_is_set_aside() {
 }
 
 #[test]
+fn a_device_without_a_slot_is_none_that_is_left() {
+    let halts = |mut state: State, failures: usize| {
+        let actions = (0..failures).flat_map(|run| step(&mut state, ended(run, failed(FailureKind::ExitCode))));
+        actions.filter(|action| matches!(action, Action::Halt { .. })).count() == 1 && state.is_over()
+    };
+    let mut alike = state(Settings { retries: 0, ..settings() }, 9, 2, &[0]);
+    step(&mut alike, time(0));
+    let mut worked = alike.clone();
+    assert!(halts(alike, 3), "three that fail alike on the only device in use are enough");
+    step(&mut worked, Event::Sign { run: 0, epoch: Some(1) });
+    assert!(!halts(worked.clone(), 5) && halts(worked, 6), "it is the last, and judged as such");
+}
+
+#[test]
 fn a_disk_that_takes_no_more_stops_the_sweep_to_be_resumed() {
     let mut state = state(settings(), 3, 2, &[0, 1]);
     step(&mut state, time(0));
