@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use common::{call, expect_code, said};
+use common::{call, expect_code, said, sweepscope};
 use outside::{Outside, signal};
 use rustix::process::Signal;
 use sweepscope::{
@@ -174,10 +174,6 @@ fn ctrl_z_pauses_the_workers_too() {
     let mut child = command.process_group(0).spawn().unwrap();
     sweep.wait_until(|| sweep.states().values().any(|state| state.checkpoint > 1));
     signal(child.id(), Signal::TSTP);
-    let state_of = |pid: u32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next())
-    };
     sweep.wait_until(|| state_of(child.id()) == Some('T'));
     // A shell whose child was stopped between fork and exec waits for it (D).
     let is_paused = |pid: u32| matches!(state_of(pid), Some('T' | 'D'));
@@ -187,6 +183,28 @@ fn ctrl_z_pauses_the_workers_too() {
     assert_eq!(sweep.states(), before);
     signal(child.id(), Signal::CONT);
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_paused_sweep_can_be_stopped() {
+    for now in [false, true] {
+        let sweep = long();
+        let mut child = sweep.command().process_group(0).spawn().unwrap();
+        sweep.wait_until(|| sweep.states().values().any(|state| state.checkpoint > 1));
+        signal(child.id(), Signal::TSTP);
+        sweep.wait_until(|| state_of(child.id()) == Some('T'));
+        let arguments = ["stop", "results/outside", "--now"];
+        let mut stop = sweepscope(sweep.folder.path()).args(&arguments[..2 + usize::from(now)]).spawn().unwrap();
+        sweep.wait_until(|| sweepscope::store::process_of(stop.id()).is_none());
+        assert_eq!((stop.wait().unwrap().code(), child.wait().unwrap().code()), (Some(0), Some(75)));
+        goes_on(&sweep);
+    }
+}
+
+/// The letter by which /proc tells whether a process runs (R, S), waits for the disk (D) or was stopped (T).
+fn state_of(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next())
 }
 
 #[test]
