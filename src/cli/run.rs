@@ -136,8 +136,7 @@ pub fn run(mut loaded: Loaded, flags: &Schedule, executor: Executor) -> Result<E
     };
     progress.finish();
     drop(lock);
-    tell(plan, &summary, started.elapsed().as_secs_f64())?;
-    Ok(ExitCode::from(summary.exit_code()))
+    Ok(ExitCode::from(tell(plan, &summary, started.elapsed().as_secs_f64())))
 }
 
 /// Everything is done (or failed for good): say so, and where the report is. What is shown are these runs, even where
@@ -202,8 +201,10 @@ impl Here {
     }
 }
 
-/// What came out, where the report is, and what to do next.
-fn tell(plan: &Plan, summary: &Summary, seconds: f64) -> Result<(), Refusal> {
+/// Says what came out, where the report is, and what to do next; returns the exit code. A report that cannot be written
+/// (the disk is full) takes nothing from the runs.
+fn tell(plan: &Plan, summary: &Summary, seconds: f64) -> u8 {
+    let mut code = summary.exit_code();
     let root = plan.sweep.root();
     let done = plan.count(Action::Skip) + summary.completed;
     let mut text = format!(
@@ -228,13 +229,20 @@ fn tell(plan: &Plan, summary: &Summary, seconds: f64) -> Result<(), Refusal> {
     }
     if done > 0 {
         let runs: Vec<String> = plan.entries.iter().map(|entry| entry.planned.run.clone()).collect();
-        let made = report::build(&plan.sweep, &runs)?;
-        text += &made.lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        text += &format!("report: {}\n", made.index.display());
+        match report::build(&plan.sweep, &runs) {
+            Ok(made) => {
+                text += &made.lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+                text += &format!("report: {}\n", made.index.display());
+            }
+            Err(e) => {
+                text += &format!("no report: {e}; once mended, sweepscope report {}\n", root.display());
+                code = if code == 0 { exit::FAILED } else { code };
+            }
+        }
     }
     text += &next_step(root, summary);
     console::answer(&text);
-    Ok(())
+    code
 }
 
 fn next_step(root: &Path, summary: &Summary) -> String {
