@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     job::Demand,
-    packing::{Memory, Model},
+    packing::{Memory, Model, Seen},
 };
 
 /// Cells that fail in a row on a device before it is set aside, while others are left.
@@ -143,11 +143,11 @@ impl Pool {
         }
     }
 
-    /// So much memory of a device is free.
-    pub(super) fn note_free(&mut self, device: usize, free_mib: u64, now: Duration) {
+    /// A device's memory is like this now.
+    pub(super) fn note_memory(&mut self, device: usize, seen: Seen, now: Duration) {
         let is_idle = self.occupants(device).next().is_none();
         if let Some(device) = self.devices.get_mut(device) {
-            device.memory.note_free(free_mib, is_idle, now);
+            device.memory.note(seen, is_idle, now);
         }
     }
 
@@ -157,11 +157,18 @@ impl Pool {
         waited_for.filter_map(|device| device.memory.deadline()).min()
     }
 
-    /// Sets aside the devices that have not given their memory back in time, and says why.
+    /// Sets aside the devices that have not given their memory back in time, and says why. Not where others may have
+    /// taken it, nor the last one: less memory is better than none.
     pub(super) fn unsettled(&mut self, now: Duration) -> Vec<(usize, String)> {
+        let mut left = self.left();
         let late = self.devices.iter_mut().enumerate().filter(|(_, device)| !device.set_aside);
         late.filter_map(|(number, device)| {
             let reason = device.memory.overdue(now)?;
+            if left == 1 || !device.memory.names_processes() {
+                device.memory.make_do();
+                return None;
+            }
+            left -= 1;
             device.set_aside = true;
             Some((number, reason))
         })
@@ -176,7 +183,7 @@ impl Pool {
     /// A run of `cell` failed on `device` in a way that may be the device's fault. Returns the reason if it is now
     /// set aside.
     pub(super) fn blame(&mut self, device: usize, cell: usize) -> Option<String> {
-        let last = self.devices.iter().filter(|device| !device.set_aside).count() == 1;
+        let last = self.left() == 1;
         let Device { spec, set_aside, streak, .. } = &mut self.devices[device];
         if !streak.contains(&cell) {
             streak.push(cell);
@@ -201,7 +208,11 @@ impl Pool {
 
     /// Whether no device is left.
     pub(super) fn is_empty(&self) -> bool {
-        self.devices.iter().all(|device| device.set_aside)
+        self.left() == 0
+    }
+
+    fn left(&self) -> usize {
+        self.devices.iter().filter(|device| !device.set_aside).count()
     }
 
     /// The name of a device.
