@@ -249,6 +249,9 @@ fn next_step(root: &Path, summary: &Summary) -> String {
     let root = root.display();
     match summary.exit_code() {
         exit::STOPPED | exit::INTERRUPTED => format!("next: the same command again, or sweepscope resume {root}\n"),
+        exit::FAILED if summary.failed.is_empty() => {
+            format!("next: once mended, the same command again, or sweepscope resume {root}\n")
+        }
         exit::FAILED => format!("next: sweepscope status {root}; once mended, sweepscope retry {root}\n"),
         _ => String::new(),
     }
@@ -260,7 +263,7 @@ mod tests {
     use super::*;
     use crate::{
         data::synth,
-        domain::{RunState, StateRecord},
+        domain::{Failure, FailureKind, RunState, StateRecord},
     };
 
     const SWEEP: &str = r#"
@@ -277,6 +280,17 @@ batch_size = 1
 [trainer]
 command = ["false"]
 "#;
+
+    #[test]
+    fn what_is_left_is_resumed_and_what_failed_is_retried() {
+        let halted = Summary { left: 3, halted: Some("no device is left".into()), ..Summary::default() };
+        let failed = vec![("run".to_owned(), Failure::new(FailureKind::ExitCode, "for a test"))];
+        let both = Summary { failed, ..halted.clone() };
+        for (summary, command) in [(halted, "resume"), (both, "retry")] {
+            let step = next_step(Path::new("results/demo"), &summary);
+            assert!(step.contains(&format!("sweepscope {command} results/demo")), "{step}");
+        }
+    }
 
     #[test]
     fn what_another_start_has_done_since_the_plan_was_made_is_not_run_again() {
