@@ -27,6 +27,7 @@ use crate::{
     plan::{Action, Plan},
     report,
     scheduler::{self, Options, Summary},
+    slurm,
     spec::Problems,
     store,
 };
@@ -101,10 +102,7 @@ pub fn run(mut loaded: Loaded, flags: &Schedule, executor: Executor) -> Result<E
     let data = loading::check_data(&loaded.plan, Cache::standard().as_ref())?;
     let (val_share, dataset) = data.map(|data| (data.val_share(), data.dataset)).unzip();
     let here = match executor {
-        Executor::Local => {
-            executor::expect_nothing_with_slurm(&loaded.plan.sweep, &loaded.plan)?;
-            Some(Here::find(&loaded, flags)?)
-        }
+        Executor::Local => Some(Here::find(&loaded, flags)?),
         Executor::Slurm => {
             executor::check(&loaded)?;
             None
@@ -112,6 +110,11 @@ pub fn run(mut loaded: Loaded, flags: &Schedule, executor: Executor) -> Result<E
     };
     let lock = store::SweepLock::acquire(&loaded.plan.sweep)?;
     loaded.read_states()?;
+    if here.is_some() && slurm::is_used(&loaded.plan.sweep) {
+        executor::take_from_slurm(&loaded.plan)?;
+        // Some may have ended before they were taken.
+        loaded.read_states()?;
+    }
     let (loaded, plan, sweep) = (&loaded, &loaded.plan, &loaded.plan.sweep);
     if plan.pending().next().is_none() {
         drop(lock);

@@ -1,0 +1,73 @@
+//! Sweeps where Slurm's programs are scripts that answer as a cluster in some strait does.
+#![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
+mod common;
+mod outside;
+
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+
+use common::{call, expect_code, said, sweepscope};
+use outside::Outside;
+use sweepscope::{
+    domain::ScheduleConfig,
+    slurm::{Chunk, Share},
+    store::{Attempt, RunDir, TakeOver, owner, shut_out},
+};
+
+/// A sweep of two runs that end at once, beside scripts for Slurm's programs.
+struct Pretended(Outside);
+
+impl Pretended {
+    fn new(more: &str) -> Self {
+        let sweep = Outside::with_command(1, 2, 1, r#"["sh", "-c", "echo '{{\"event\":\"done\"}}'"]"#, more);
+        fs::create_dir(sweep.folder.path().join("bin")).unwrap();
+        Self(sweep)
+    }
+
+    /// One of Slurm's programs.
+    fn program(&self, name: &str, body: &str) {
+        let path = self.0.folder.path().join("bin").join(name);
+        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = sweepscope(self.0.folder.path());
+        let path = std::env::var("PATH").unwrap();
+        command.args(arguments).env("PATH", format!("{}/bin:{path}", self.0.folder.path().display()));
+        command
+    }
+
+    /// The runs of the plan, which may not be there yet.
+    fn runs(&self) -> Vec<RunDir> {
+        let plan = call(self.0.folder.path(), &["plan", "sweep.toml", "--json"]);
+        let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
+        let runs = plan["runs"].as_array().unwrap().iter();
+        runs.map(|run| self.0.sweep().run(run["run"].as_str().unwrap())).collect()
+    }
+
+    /// As if all runs had been submitted so often.
+    fn were_submitted(&self, generation: usize) {
+        let share = |run: &RunDir| Share { run: run.name(), retries: 0 };
+        let shares: Vec<Share> = self.runs().iter().map(share).collect();
+        for chunk in Chunk::cut("1a2b3c4d", generation, 10, &ScheduleConfig::default(), &[], &shares) {
+            chunk.write(&self.0.sweep(), "").unwrap();
+        }
+    }
+}
+
+#[test]
+fn where_slurm_does_not_answer_runs_are_taken_from_all_that_was_submitted() {
+    let sweep = Pretended::new("");
+    sweep.program("squeue", "echo 'Unable to contact slurm controller' >&2; exit 1");
+    sweep.were_submitted(3);
+    let output = sweep.command(&["run", "sweep.toml"]).output().unwrap();
+    expect_code(&output, 0);
+    assert!(said(&output).contains("2 of 2 runs completed"), "{}", said(&output));
+    for run in sweep.runs() {
+        let attempt = |generation, restart| Attempt { generation, restart, job: 7, task: 0 };
+        assert_eq!(owner(&run).unwrap().unwrap().attempt, Attempt::after(3));
+        assert!(matches!(shut_out(&run, attempt(3, 9)).unwrap(), TakeOver::Later(_)));
+        assert_eq!(shut_out(&run, attempt(4, 0)).unwrap(), TakeOver::Taken);
+    }
+}
