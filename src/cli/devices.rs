@@ -75,5 +75,5 @@ fn to_json(inventory: &Inventory, slots: &[Slot]) -> serde_json::Value {
         })
     };
     let devices: Vec<_> = inventory.devices.iter().enumerate().map(device).collect();
-    json!({ "devices": devices, "cores": inventory.cores, "notes": inventory.notes, "built_with_cuda": cfg!(feature = "cuda") })
+    json!({ "devices": devices, "cores": inventory.cores, "cores_at_once": inventory.cores_at_once, "notes": inventory.notes, "built_with_cuda": cfg!(feature = "cuda") })
 }

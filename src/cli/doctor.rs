@@ -87,7 +87,7 @@ fn processes() -> Finding {
 
 fn cores() -> Finding {
     let inventory = devices::find(&DeviceRequest::Cpu, false);
-    let count = inventory.map_or(0, |inventory| inventory.cores.len());
+    let count = inventory.map_or(0, |inventory| inventory.cores_at_once);
     finding("cores", State::Good, format!("{} for this program", console::count(count, "core")))
 }
 
