@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::{console, exit::Refusal};
+use super::{console, exit::Refusal, run};
 use crate::{
     devices::{self, Device, Inventory, Slot},
     domain::{DeviceRequest, ScheduleConfig},
@@ -19,7 +19,7 @@ pub struct Arguments {
     #[arg(long, default_value = "auto")]
     devices: DeviceRequest,
     /// Runs at once
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = run::jobs_allowed())]
     jobs: Option<usize>,
     /// Machine-readable output
     #[arg(long)]

@@ -41,7 +41,7 @@ pub fn run_on_slurm(
     progress: &mut Progress,
 ) -> Result<Summary, Refusal> {
     let plan = &loaded.plan;
-    let (config, schedule) = settings(loaded, flags)?;
+    let (config, schedule) = settings(loaded, flags);
     let (folder, program) = (absolute(plan.sweep.root())?, jobs::program()?);
     let jobs = jobs::of(plan)?;
     let what = slurm::Plan {
@@ -62,7 +62,7 @@ pub fn run_on_slurm(
 
 /// The script that the pending runs would be submitted with; `None` if none is pending.
 pub fn example_script(loaded: &Loaded, flags: &Schedule) -> Result<Option<String>, Refusal> {
-    let (config, schedule) = settings(loaded, flags)?;
+    let (config, schedule) = settings(loaded, flags);
     let share = |entry: &crate::plan::PlanEntry| Share { run: entry.planned.run.clone(), retries: schedule.retries };
     let shares: Vec<Share> = loaded.plan.pending().map(share).collect();
     let (folder, program) = (absolute(loaded.plan.sweep.root())?, jobs::program()?);
@@ -87,10 +87,10 @@ pub fn take_from_slurm(plan: &Plan) -> Result<(), Refusal> {
     Ok(slurm::take_back(sweep, &runs)?)
 }
 
-fn settings(loaded: &Loaded, flags: &Schedule) -> Result<(SlurmConfig, ScheduleConfig), Refusal> {
+fn settings(loaded: &Loaded, flags: &Schedule) -> (SlurmConfig, ScheduleConfig) {
     let mut config = loaded.spec.slurm.clone().unwrap_or_default();
     config.max_parallel = flags.jobs.or(config.max_parallel);
-    Ok((config, flags.apply(&loaded.spec.schedule)?))
+    (config, flags.apply(&loaded.spec.schedule))
 }
 
 fn absolute(folder: &Path) -> Result<PathBuf, Refusal> {

@@ -7,7 +7,10 @@ use std::{
     time::Instant,
 };
 
-use clap::Args;
+use clap::{
+    Args,
+    builder::{RangedI64ValueParser, TypedValueParser},
+};
 
 use super::{
     console,
@@ -54,7 +57,7 @@ pub struct Arguments {
 #[derive(Args)]
 pub struct Schedule {
     /// Runs at once
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = jobs_allowed())]
     pub jobs: Option<usize>,
     /// auto, cpu, or GPUs such as cuda:0,1
     #[arg(long)]
@@ -67,14 +70,16 @@ pub struct Schedule {
     max_fails: Option<usize>,
 }
 
+/// What -j may be: none runs nothing, and more than any machine has use for is a slip.
+pub fn jobs_allowed() -> impl TypedValueParser<Value = usize> {
+    RangedI64ValueParser::<usize>::new().range(1..=1024)
+}
+
 impl Schedule {
     /// `[schedule]` with these flags applied.
-    pub fn apply(&self, schedule: &ScheduleConfig) -> Result<ScheduleConfig, Refusal> {
-        if self.jobs == Some(0) {
-            return Err(Refusal::wrong("-j 0 runs nothing; give a number from 1"));
-        }
+    pub fn apply(&self, schedule: &ScheduleConfig) -> ScheduleConfig {
         let devices = self.devices.clone().unwrap_or_else(|| schedule.devices.clone());
-        Ok(ScheduleConfig { devices, max_fails: self.max_fails.unwrap_or(schedule.max_fails), ..schedule.clone() })
+        ScheduleConfig { devices, max_fails: self.max_fails.unwrap_or(schedule.max_fails), ..schedule.clone() }
     }
 }
 
@@ -184,7 +189,7 @@ struct Here {
 impl Here {
     /// Finds it, and refuses what it cannot do.
     fn find(loaded: &Loaded, flags: &Schedule) -> Result<Self, Refusal> {
-        let schedule = flags.apply(&loaded.spec.schedule)?;
+        let schedule = flags.apply(&loaded.spec.schedule);
         let inventory = devices::find(&schedule.devices, jobs::can_use_gpus(&loaded.plan))?;
         for note in &inventory.notes {
             console::note(note);
