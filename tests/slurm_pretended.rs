@@ -9,9 +9,9 @@ use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 use common::{call, expect_code, said, sweepscope};
 use outside::Outside;
 use sweepscope::{
-    domain::ScheduleConfig,
+    domain::{RunState, ScheduleConfig, StateRecord},
     slurm::{Chunk, Share},
-    store::{Attempt, RunDir, TakeOver, owner, shut_out},
+    store::{Attempt, RunDir, TakeOver, owner, process_of, shut_out},
 };
 
 /// A sweep of two runs that end at once, beside scripts for Slurm's programs.
@@ -54,6 +54,20 @@ impl Pretended {
             chunk.write(&self.0.sweep(), "").unwrap();
         }
     }
+}
+
+#[test]
+fn a_log_is_followed_until_slurm_has_no_job_of_the_run() {
+    let sweep = Pretended::new("");
+    sweep.program("squeue", "exit 0");
+    sweep.were_submitted(1);
+    expect_code(&sweep.command(&["run", "sweep.toml"]).output().unwrap(), 0);
+    let run = sweep.runs().remove(0);
+    shut_out(&run, Attempt { generation: 2, restart: 0, job: 7, task: 0 }).unwrap();
+    run.write_state(&StateRecord { state: RunState::Running, ..run.read_state().unwrap() }).unwrap();
+    let mut logs = sweep.command(&["logs", "results/outside", &run.name(), "-f"]).spawn().unwrap();
+    sweep.0.wait_until(|| process_of(logs.id()).is_none());
+    assert_eq!(logs.wait().unwrap().code(), Some(0));
 }
 
 #[test]
