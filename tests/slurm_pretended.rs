@@ -8,10 +8,11 @@ use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use common::{call, expect_code, said, sweepscope};
 use outside::Outside;
+use rustix::process::Signal;
 use sweepscope::{
     domain::{RunState, ScheduleConfig, StateRecord},
     slurm::{Chunk, Share},
-    store::{Attempt, RunDir, TakeOver, owner, process_of, shut_out},
+    store::{Attempt, Journal, RunDir, TakeOver, owner, process_of, shut_out},
 };
 
 /// A sweep of two runs that end at once, beside scripts for Slurm's programs.
@@ -68,6 +69,38 @@ fn a_log_is_followed_until_slurm_has_no_job_of_the_run() {
     let mut logs = sweep.command(&["logs", "results/outside", &run.name(), "-f"]).spawn().unwrap();
     sweep.0.wait_until(|| process_of(logs.id()).is_none());
     assert_eq!(logs.wait().unwrap().code(), Some(0));
+}
+
+/// Takes at most two tasks at a time, and shows those that it took.
+const SBATCH: &str = r#"
+last=$(sed -n 's/^#SBATCH --array=0-\([0-9]*\).*/\1/p' "$2")
+name=$(sed -n 's/^#SBATCH --job-name=//p' "$2")
+if [ -e queue ] || [ "${last:-0}" -ge 2 ]; then
+    echo 'sbatch: error: QOSMaxSubmitJobPerUserLimit' >&2
+    exit 1
+fi
+for task in $(seq 0 "${last:-0}"); do echo "9|$task|PENDING|Resources||now|$name" >>queue; done
+echo 9
+"#;
+
+#[test]
+fn a_limit_on_submitted_jobs_is_waited_for_and_met_by_smaller_ones() {
+    let sweep = Pretended::new("[slurm]\npoll = 1");
+    let folder = sweep.0.folder.path();
+    sweep.program("scontrol", "echo 'MaxArraySize = 1001'");
+    sweep.program("squeue", "cat queue 2>/dev/null || true");
+    sweep.program("sbatch", SBATCH);
+    let run = ["run", "sweep.toml", "grid.split_seed=0,1,2,3,4", "--executor", "slurm"];
+    let mut command = sweep.command(&run).spawn().unwrap();
+    let entries = || Journal::read(&sweep.0.sweep()).unwrap_or_default();
+    let count = |what: &str| entries().iter().filter(|entry| entry.what == what).count();
+    // Five runs are too many, and so are three; of two each, the first are taken and the others wait.
+    sweep.0.wait_until(|| count("submitted") == 1 && count("not submitted") >= 2);
+    assert_eq!(fs::read_to_string(folder.join("queue")).unwrap().lines().count(), 2);
+    fs::remove_file(folder.join("queue")).unwrap();
+    sweep.0.wait_until(|| count("submitted") == 2);
+    outside::signal(command.id(), Signal::TERM);
+    assert_eq!(command.wait().unwrap().code(), Some(75));
 }
 
 #[test]

@@ -84,6 +84,8 @@ pub(super) struct Watch<'a> {
     pub(super) nodes: Nodes,
     /// Chunks of which it is not known whether Slurm has them.
     pub(super) unsent: Vec<Chunk>,
+    /// Whether Slurm has any of this sweep.
+    pub(super) has_jobs: bool,
     pub(super) summary: Summary,
     is_first: bool,
     /// Looks in a row that were not answered.
@@ -105,6 +107,7 @@ impl<'a> Watch<'a> {
             tracks: plan.jobs.iter().map(epoch).collect::<Result<_, SlurmError>>()?,
             nodes: Nodes::new(plan.config.node_failures),
             unsent: Vec::new(),
+            has_jobs: false,
             summary: Summary::default(),
             is_first: true,
             silences: 0,
@@ -308,7 +311,7 @@ impl<'a> Watch<'a> {
     }
 
     /// The tasks of runs that are not over.
-    fn entries<'q>(&self, queue: &'q Queue) -> impl Iterator<Item = &'q Entry> + use<'q, '_, 'a> {
+    pub(super) fn entries<'q>(&self, queue: &'q Queue) -> impl Iterator<Item = &'q Entry> + use<'q, '_, 'a> {
         let places = self.tracks.iter().filter(|track| !track.is_over).filter_map(|track| track.place.as_ref());
         places.filter_map(|place| queue.get(place))
     }
