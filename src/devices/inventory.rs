@@ -129,7 +129,8 @@ pub fn find(request: &DeviceRequest, use_gpus: bool) -> Result<Inventory, Device
 }
 
 fn gpus(notes: &mut Vec<String>) -> Result<Vec<Device>, String> {
-    let gpus = nvml::list()?;
+    let mut gpus = nvml::list()?;
+    notes.append(&mut gpus.notes);
     let variable = |name| std::env::var(name).ok();
     let (inherited, order) = (variable("CUDA_VISIBLE_DEVICES"), variable("CUDA_DEVICE_ORDER"));
     Ok(visible::devices(&gpus, inherited.as_deref(), order.as_deref(), notes))
