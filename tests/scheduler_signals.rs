@@ -90,6 +90,21 @@ fn grace_runs_out_for_workers_that_do_not_listen() {
 }
 
 #[test]
+fn while_the_report_is_made_signals_end_the_program() {
+    // Whoever reads this table waits for ever.
+    let command = r#"["sh", "-c", "mkfifo \"$SWEEPSCOPE_RUN_DIR/evidence.csv\"; echo '{{\"event\":\"done\"}}'"]"#;
+    for (wish, code) in [(Signal::INT, 130), (Signal::TERM, 75)] {
+        let sweep = Outside::with_command(1, 1, 1, command, "");
+        let mut child = sweep.command().spawn().unwrap();
+        let is_done = || sweep.states().values().any(|state| state.state == RunState::Completed);
+        sweep.wait_until(|| is_done() && SweepLock::holder(&sweep.sweep()).is_none());
+        signal(child.id(), wish);
+        sweep.wait_until(|| sweepscope::store::process_of(child.id()).is_none());
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+    }
+}
+
+#[test]
 fn a_program_started_with_nohup_outlives_its_terminal() {
     let sweep = Outside::new(1, 2, 15, "");
     let mut command = Command::new("nohup");

@@ -21,7 +21,7 @@ use super::{
     loading::{self, Loaded, Place},
     plan,
     progress::Progress,
-    splits,
+    signals, splits,
 };
 use crate::{
     data::Cache,
@@ -143,6 +143,9 @@ pub fn run(mut loaded: Loaded, flags: &Schedule, executor: Executor) -> Result<E
         None => executor::run_on_slurm(loaded, flags, &lock, &mut progress)?,
     };
     progress.finish();
+    if let Err(e) = signals::end_this_process() {
+        console::note(&format!("signals are not heard from here on: {e}"));
+    }
     drop(lock);
     Ok(ExitCode::from(tell(plan, &summary, started.elapsed().as_secs_f64())))
 }
