@@ -102,6 +102,20 @@ impl Plan {
         self.entries.iter().filter(|entry| entry.is_pending())
     }
 
+    /// Reads again where each run stands: another process may have run some of them meanwhile.
+    ///
+    /// # Errors
+    /// If a state file is there but cannot be read.
+    pub fn read_states(&mut self) -> Result<(), StoreError> {
+        let Self { sweep, entries, .. } = self;
+        let started = sweep.run_names();
+        entries.par_iter_mut().try_for_each(|entry| {
+            entry.state = state(sweep, &started, &entry.planned.run)?;
+            entry.action = action(&entry.state);
+            Ok(())
+        })
+    }
+
     /// Goes on with the runs that were ended early: the sweep asks for that no more.
     pub fn resume_ended_early(&mut self) {
         for entry in self.entries.iter_mut().filter(|entry| entry.action == Action::EndedEarly) {
@@ -186,14 +200,22 @@ impl Plan {
 /// `started` are the runs that have a folder.
 fn entry(sweep: &SweepDir, started: &HashSet<String>, id: RunId, cell: Cell) -> Result<PlanEntry, StoreError> {
     let run = id.folder(&cell.axes);
-    let state = if started.contains(&run) { sweep.run(&run).read_state()? } else { StateRecord::default() };
-    let action = match state.state {
+    let state = state(sweep, started, &run)?;
+    let action = action(&state);
+    let planned = PlannedRun { run, id, setting: cell.setting, axes: cell.axes.into_iter().collect() };
+    Ok(PlanEntry { planned, config: cell.config, state, action })
+}
+
+fn state(sweep: &SweepDir, started: &HashSet<String>, run: &str) -> Result<StateRecord, StoreError> {
+    if started.contains(run) { sweep.run(run).read_state() } else { Ok(StateRecord::default()) }
+}
+
+fn action(state: &StateRecord) -> Action {
+    match state.state {
         RunState::Completed => Action::Skip,
         RunState::Failed => Action::Failed,
         RunState::EndedEarly => Action::EndedEarly,
         _ if state.checkpoint > 0 => Action::Resume,
         _ => Action::Start,
-    };
-    let planned = PlannedRun { run, id, setting: cell.setting, axes: cell.axes.into_iter().collect() };
-    Ok(PlanEntry { planned, config: cell.config, state, action })
+    }
 }

@@ -119,20 +119,19 @@ pub struct Figures {
 }
 
 impl Message {
-    /// Reads a line without its newline. A JSON object with an `event` is a message, whatever else it holds; a line
-    /// that starts like a message must be one.
+    /// Reads a line without its newline. A JSON object with an `event` is a message, whatever else it holds and in
+    /// whatever order; a line that is no JSON and yet has one must be a message.
     pub fn read(line: &[u8]) -> Reading {
         let line = line.trim_ascii();
         if !line.starts_with(b"{") {
             return Reading::Text;
         }
-        let meant = line[1..].trim_ascii_start().starts_with(b"\"event\"");
         match serde_json::from_slice::<serde_json::Value>(line) {
             Ok(value) if value.get("event").is_some_and(serde_json::Value::is_string) => {
                 serde_json::from_value(value).map_or_else(|e| Reading::Broken(broken(line, &e)), Reading::Message)
             }
-            Ok(_) if meant => Reading::Broken(broken(line, &"`event` is not a text")),
-            Err(e) if meant => Reading::Broken(broken(line, &e)),
+            Ok(value) if value.get("event").is_some() => Reading::Broken(broken(line, &"`event` is not a text")),
+            Err(e) if has_event(line) => Reading::Broken(broken(line, &e)),
             Ok(_) | Err(_) => Reading::Text,
         }
     }
@@ -142,6 +141,39 @@ impl Message {
         // A message holds only numbers, names and text, which always have a JSON form.
         serde_json::to_string(self).map_or_else(|e| format!("# {e}\n"), |text| text + "\n")
     }
+}
+
+/// Whether a line has the key `event` itself (not in what it holds), as far as that can be told of what is no JSON.
+fn has_event(line: &[u8]) -> bool {
+    let (mut depth, mut rest) = (0, line);
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            b'"' => {
+                let (text, after) = split_text(after);
+                if depth == 1 && text == b"event" && after.trim_ascii_start().starts_with(b":") {
+                    return true;
+                }
+                rest = after;
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// A text up to its closing quote, and what comes after that.
+fn split_text(line: &[u8]) -> (&[u8], &[u8]) {
+    let mut is_escaped = false;
+    let is_end = |&byte: &u8| {
+        let is_end = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        is_end
+    };
+    let end = line.iter().position(is_end).unwrap_or(line.len());
+    (&line[..end], line.get(end + 1..).unwrap_or_default())
 }
 
 /// NaN has no JSON form, but Python writes it all the same: the run has diverged, its trainer is not at fault.
@@ -164,7 +196,9 @@ mod tests {
         assert_eq!(Message::read(br#"{"event":"done"}"#), Reading::Message(Message::Done));
         let checkpoint = Message::read(br#" {"epoch": 3, "event": "checkpoint", "more": 1} "#);
         assert_eq!(checkpoint, Reading::Message(Message::Checkpoint { epoch: 3 }));
-        for text in ["", "event", "[1]", "{not json", r#"{"a":1}"#, r#"{"a":"event"}"#, "\u{fffd}"] {
+        let texts = ["", "event", "[1]", "{not json", r#"{"a":1}"#, r#"{"a":"event"}"#, "\u{fffd}"];
+        let no_json = [r#"{"a":{"event":"done"},"b":NaN}"#, r#"{"a":"\"event\":","b":NaN}"#, r#"}"event":"done"#];
+        for text in texts.into_iter().chain(no_json) {
             assert_eq!(Message::read(text.as_bytes()), Reading::Text, "{text}");
         }
         let kinds = [
@@ -174,6 +208,10 @@ mod tests {
             (r#"{"event":"checkpoint","epoch":-1}"#, FailureKind::Protocol),
             (r#"{"event":"done""#, FailureKind::Protocol),
             (r#"{"event":"epoch","epoch":1,"split":"val","loss":NaN}"#, FailureKind::NotFinite),
+            (r#"{"epoch": 2, "event": "epoch", "split": "val", "loss": NaN}"#, FailureKind::NotFinite),
+            (r#"{"loss": [-Infinity], "note": "\\", "event" : "epoch"}"#, FailureKind::NotFinite),
+            (r#"{"epoch":1,"event":5}"#, FailureKind::Protocol),
+            (r#"{"epoch":1,"event":"checkpoint""#, FailureKind::Protocol),
         ];
         for (line, kind) in kinds {
             match Message::read(line.as_bytes()) {

@@ -58,6 +58,18 @@ fn a_broken_sweep_file_ends_with_2_names_every_line_and_writes_nothing() {
 }
 
 #[test]
+fn no_command_takes_a_number_of_runs_that_no_machine_has_use_for() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in [&["plan", "sweep.toml"], &["run", "sweep.toml"], &["resume", "results"], &["devices", "--json"]] {
+        for jobs in ["0", "1025", "100000000000"] {
+            let output = call(folder.path(), &[command.as_slice(), &["-j", jobs]].concat());
+            expect_code(&output, 2);
+            assert!(said(&output).contains("1..=1024"), "{}", said(&output));
+        }
+    }
+}
+
+#[test]
 fn a_duplicate_cell_ends_with_2() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

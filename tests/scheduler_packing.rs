@@ -17,6 +17,7 @@ use outside::Outside;
 const TRAINER: &str = r#"#!/bin/sh
 device=$SWEEPSCOPE_FAKE_MEMORY/$CUDA_VISIBLE_DEVICES
 mkdir -p "$device"
+[ -e other ] && echo 1500 >"$device/$(cat other)"
 echo 2900 >"$device/$$"
 echo '{"event":"epoch","epoch":1,"split":"val","dice_macro":0.5}'
 for look in 1 2 3 4 5 6; do
@@ -69,6 +70,15 @@ fn without_being_asked_to_a_gpu_takes_one_run() {
     let packed = Packed::new(8, "");
     expect_code(&packed.run(), 0);
     assert_eq!((packed.most("0"), packed.most("1")), (1, 1));
+}
+
+#[test]
+fn what_another_program_takes_of_a_device_is_no_fault_of_it() {
+    let packed = Packed::new(4, "runs_per_device = 1");
+    fs::write(packed.sweep.folder.path().join("other"), std::process::id().to_string()).unwrap();
+    let output = packed.run();
+    expect_code(&output, 0);
+    assert!(!said(&output).contains("used no more"), "{}", said(&output));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use common::{call, expect_code, said};
+use common::{call, expect_code, said, sweepscope};
 use outside::{Outside, signal};
 use rustix::process::Signal;
 use sweepscope::{
@@ -87,6 +87,21 @@ fn grace_runs_out_for_workers_that_do_not_listen() {
     assert_eq!(child.wait().unwrap().code(), Some(75));
     assert_eq!(sweep.processes_left(), Vec::<u32>::new());
     assert!(sweep.states().values().all(|state| state.state == RunState::Stopped));
+}
+
+#[test]
+fn while_the_report_is_made_signals_end_the_program() {
+    // Whoever reads this table waits for ever.
+    let command = r#"["sh", "-c", "mkfifo \"$SWEEPSCOPE_RUN_DIR/evidence.csv\"; echo '{{\"event\":\"done\"}}'"]"#;
+    for (wish, code) in [(Signal::INT, 130), (Signal::TERM, 75)] {
+        let sweep = Outside::with_command(1, 1, 1, command, "");
+        let mut child = sweep.command().spawn().unwrap();
+        let is_done = || sweep.states().values().any(|state| state.state == RunState::Completed);
+        sweep.wait_until(|| is_done() && SweepLock::holder(&sweep.sweep()).is_none());
+        signal(child.id(), wish);
+        sweep.wait_until(|| sweepscope::store::process_of(child.id()).is_none());
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+    }
 }
 
 #[test]
@@ -174,10 +189,6 @@ fn ctrl_z_pauses_the_workers_too() {
     let mut child = command.process_group(0).spawn().unwrap();
     sweep.wait_until(|| sweep.states().values().any(|state| state.checkpoint > 1));
     signal(child.id(), Signal::TSTP);
-    let state_of = |pid: u32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next())
-    };
     sweep.wait_until(|| state_of(child.id()) == Some('T'));
     // A shell whose child was stopped between fork and exec waits for it (D).
     let is_paused = |pid: u32| matches!(state_of(pid), Some('T' | 'D'));
@@ -187,6 +198,28 @@ fn ctrl_z_pauses_the_workers_too() {
     assert_eq!(sweep.states(), before);
     signal(child.id(), Signal::CONT);
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_paused_sweep_can_be_stopped() {
+    for now in [false, true] {
+        let sweep = long();
+        let mut child = sweep.command().process_group(0).spawn().unwrap();
+        sweep.wait_until(|| sweep.states().values().any(|state| state.checkpoint > 1));
+        signal(child.id(), Signal::TSTP);
+        sweep.wait_until(|| state_of(child.id()) == Some('T'));
+        let arguments = ["stop", "results/outside", "--now"];
+        let mut stop = sweepscope(sweep.folder.path()).args(&arguments[..2 + usize::from(now)]).spawn().unwrap();
+        sweep.wait_until(|| sweepscope::store::process_of(stop.id()).is_none());
+        assert_eq!((stop.wait().unwrap().code(), child.wait().unwrap().code()), (Some(0), Some(75)));
+        goes_on(&sweep);
+    }
+}
+
+/// The letter by which /proc tells whether a process runs (R, S), waits for the disk (D) or was stopped (T).
+fn state_of(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next())
 }
 
 #[test]

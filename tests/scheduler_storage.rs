@@ -5,10 +5,14 @@
 mod common;
 mod outside;
 
-use std::{fs, process::Command};
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
 
-use common::{call, expect_code, said};
-use outside::Outside;
+use common::{call, expect_code, said, sweepscope};
+use outside::{Outside, signal};
+use rustix::process::Signal;
 use sweepscope::domain::RunState;
 
 /// A script that runs the sweep on a small disk of its own, then again with more room.
@@ -35,13 +39,41 @@ fn a_full_disk_stops_the_sweep_and_more_room_lets_it_go_on() {
     }
     let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
     assert_eq!(read("first.code").trim(), "75", "{}", read("first.txt"));
-    assert!(read("first.txt").contains("No space left on device"), "{}", read("first.txt"));
+    for words in ["No space left on device", "of 8 runs completed", "next: the same command again"] {
+        assert!(read("first.txt").contains(words), "{}", read("first.txt"));
+    }
     assert_eq!(read("second.code").trim(), "0", "{}", read("second.txt"));
     let tables = common::contents(&folder.join("second/outside/runs"), &["epochs.csv"]);
     assert_eq!(tables.len(), 8);
     for (path, bytes) in tables {
         assert_eq!(String::from_utf8(bytes).unwrap().lines().count(), 1 + 2 * 30, "{}", path.display());
     }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_hides_nothing_of_the_runs() {
+    let command = r#"["sh", "-c", "[ {split_seed} = 0 ] || [ -e ok ] || sleep 1000; echo '{{\"event\":\"done\"}}'"]"#;
+    let sweep = Outside::with_command(1, 2, 1, command, "");
+    let folder = sweep.folder.path();
+    fs::create_dir_all(sweep.results()).unwrap();
+    fs::write(sweep.results().join("report"), "no folder").unwrap();
+    let child = sweepscope(folder)
+        .args(["run", "sweep.toml", "-j", "2"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    sweep.wait_until(|| sweep.states().values().any(|state| state.state == RunState::Completed));
+    signal(child.id(), Signal::TERM);
+    let stopped = child.wait_with_output().unwrap();
+    expect_code(&stopped, 75);
+    for words in ["1 of 2 runs completed", "no report: ", "next: the same command again"] {
+        assert!(said(&stopped).contains(words), "{}", said(&stopped));
+    }
+    fs::write(folder.join("ok"), "").unwrap();
+    let done = call(folder, &["run", "sweep.toml"]);
+    expect_code(&done, 1);
+    assert!(said(&done).contains("2 of 2 runs completed") && said(&done).contains("no report: "), "{}", said(&done));
 }
 
 #[test]

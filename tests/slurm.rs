@@ -7,6 +7,8 @@ mod slurm_support;
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -101,6 +103,34 @@ fn a_sweep_may_be_left_come_back_to_and_stopped() {
     assert!(sweep.states().values().any(|state| state.epoch > 0));
 
     common::expect_code(&sweep.call(&["resume", "results/outside"]), 0);
+    sweep.expect_as_if_local();
+}
+
+#[test]
+fn what_goes_on_here_is_not_written_by_jobs_that_slurm_still_has_and_may_go_back_to_it() {
+    let Some(cluster) = Cluster::start() else { return };
+    let sweep = Sweep::new(&cluster, [1, 4, 40], "0.3", "poll = 1\ngres = \"gpu:2\"");
+    let mut command = sweep.start();
+    let have_begun = || sweep.states().values().filter(|state| state.epoch > 2).count();
+    sweep.wait_until("epochs of a run on each node", || have_begun() == 3);
+    signal(command.id(), Signal::INT);
+    sweep.expect_end(&mut command, 130);
+
+    // Here Slurm cannot be asked.
+    let path = sweep.folder.path().join("squeue");
+    fs::write(&path, "#!/bin/sh\nexit 1\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", sweep.folder.path().display(), std::env::var("PATH").unwrap());
+    let mut here = sweep.command(&["run", "sweep.toml", "--executor", "local", "-j", "4"]);
+    let mut here = here.env("PATH", path).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    sweep.wait_until("epochs of all runs here", || have_begun() == 4);
+    sweep.wait_until("the end of all jobs", || cluster.running().is_empty());
+    signal(here.id(), Signal::TERM);
+    sweep.expect_end(&mut here, 75);
+
+    let mut command = sweep.start();
+    sweep.wait_until("jobs of another submission", || cluster.running().len() == 3);
+    sweep.expect_end(&mut command, 0);
     sweep.expect_as_if_local();
 }
 

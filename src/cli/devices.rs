@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::{console, exit::Refusal};
+use super::{console, exit::Refusal, run};
 use crate::{
     devices::{self, Device, Inventory, Slot},
     domain::{DeviceRequest, ScheduleConfig},
@@ -19,7 +19,7 @@ pub struct Arguments {
     #[arg(long, default_value = "auto")]
     devices: DeviceRequest,
     /// Runs at once
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = run::jobs_allowed())]
     jobs: Option<usize>,
     /// Machine-readable output
     #[arg(long)]
@@ -75,5 +75,5 @@ fn to_json(inventory: &Inventory, slots: &[Slot]) -> serde_json::Value {
         })
     };
     let devices: Vec<_> = inventory.devices.iter().enumerate().map(device).collect();
-    json!({ "devices": devices, "cores": inventory.cores, "notes": inventory.notes, "built_with_cuda": cfg!(feature = "cuda") })
+    json!({ "devices": devices, "cores": inventory.cores, "cores_at_once": inventory.cores_at_once, "notes": inventory.notes, "built_with_cuda": cfg!(feature = "cuda") })
 }

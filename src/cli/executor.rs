@@ -11,7 +11,7 @@ use crate::{
     scheduler::Summary,
     slurm::{self, Chunk, Share, Site},
     spec::Problems,
-    store::{SweepDir, SweepLock},
+    store::{RunDir, SweepLock},
 };
 
 /// Who starts the runs.
@@ -41,7 +41,7 @@ pub fn run_on_slurm(
     progress: &mut Progress,
 ) -> Result<Summary, Refusal> {
     let plan = &loaded.plan;
-    let (config, schedule) = settings(loaded, flags)?;
+    let (config, schedule) = settings(loaded, flags);
     let (folder, program) = (absolute(plan.sweep.root())?, jobs::program()?);
     let jobs = jobs::of(plan)?;
     let what = slurm::Plan {
@@ -62,7 +62,7 @@ pub fn run_on_slurm(
 
 /// The script that the pending runs would be submitted with; `None` if none is pending.
 pub fn example_script(loaded: &Loaded, flags: &Schedule) -> Result<Option<String>, Refusal> {
-    let (config, schedule) = settings(loaded, flags)?;
+    let (config, schedule) = settings(loaded, flags);
     let share = |entry: &crate::plan::PlanEntry| Share { run: entry.planned.run.clone(), retries: schedule.retries };
     let shares: Vec<Share> = loaded.plan.pending().map(share).collect();
     let (folder, program) = (absolute(loaded.plan.sweep.root())?, jobs::program()?);
@@ -70,28 +70,27 @@ pub fn example_script(loaded: &Loaded, flags: &Schedule) -> Result<Option<String
     Ok(chunks.first().map(|chunk| slurm::script(chunk, &config, Site { sweep: &folder, program: &program })))
 }
 
-/// Refuses to run here what Slurm is running there.
-pub fn expect_nothing_with_slurm(sweep: &SweepDir, plan: &Plan) -> Result<(), Refusal> {
-    if !slurm::is_used(sweep) {
-        return Ok(());
-    }
-    // Where Slurm's programs are not, its jobs cannot be asked for; the lock and the owners of runs must do.
-    let Ok(places) = slurm::standing(sweep) else { return Ok(()) };
+/// Refuses to run here what Slurm is running there, and takes it from jobs that are not known of.
+pub fn take_from_slurm(plan: &Plan) -> Result<(), Refusal> {
+    let sweep = &plan.sweep;
+    // Where Slurm does not answer, or its programs are not, its jobs may live all the same.
+    let places = slurm::standing(sweep).unwrap_or_default();
     let with_slurm = plan.pending().filter(|entry| places.contains_key(&entry.planned.run)).count();
-    if with_slurm == 0 {
-        return Ok(());
+    if with_slurm > 0 {
+        let root = sweep.root().display();
+        return Err(Refusal::wrong(format!(
+            "Slurm has {} of this sweep; watch them with --executor slurm, or end them with `sweepscope stop {root}`",
+            console::count(with_slurm, "job")
+        )));
     }
-    let root = sweep.root().display();
-    Err(Refusal::wrong(format!(
-        "Slurm has {} of this sweep; watch them with --executor slurm, or end them with `sweepscope stop {root}`",
-        console::count(with_slurm, "job")
-    )))
+    let runs: Vec<RunDir> = plan.pending().map(|entry| plan.run_dir(entry)).collect();
+    Ok(slurm::take_back(sweep, &runs)?)
 }
 
-fn settings(loaded: &Loaded, flags: &Schedule) -> Result<(SlurmConfig, ScheduleConfig), Refusal> {
+fn settings(loaded: &Loaded, flags: &Schedule) -> (SlurmConfig, ScheduleConfig) {
     let mut config = loaded.spec.slurm.clone().unwrap_or_default();
     config.max_parallel = flags.jobs.or(config.max_parallel);
-    Ok((config, flags.apply(&loaded.spec.schedule)?))
+    (config, flags.apply(&loaded.spec.schedule))
 }
 
 fn absolute(folder: &Path) -> Result<PathBuf, Refusal> {

@@ -54,11 +54,25 @@ pub fn load(file: &Path, overrides: &[String], place: &Place<'_>, cache: Option<
     let weights = weights(&cells)?;
     // Files that do not pair are one fault of several: opening finds all the others too.
     let fingerprint = fingerprint.map_err(|errors| Dataset::open(&first.data).err().unwrap_or(errors))?;
-    let mut plan = Plan::new(sweep, cells, fingerprint, &weights)?;
-    if spec.schedule.early_end.is_none() {
-        plan.resume_ended_early();
+    let plan = Plan::new(sweep, cells, fingerprint, &weights)?;
+    let mut loaded = Loaded { plan, spec };
+    loaded.take_up_ended_early();
+    Ok(loaded)
+}
+
+impl Loaded {
+    /// Reads again where each run stands: until this process has the sweep's lock, another may run it.
+    pub fn read_states(&mut self) -> Result<(), Refusal> {
+        self.plan.read_states()?;
+        self.take_up_ended_early();
+        Ok(())
     }
-    Ok(Loaded { plan, spec })
+
+    fn take_up_ended_early(&mut self) {
+        if self.spec.schedule.early_end.is_none() {
+            self.plan.resume_ended_early();
+        }
+    }
 }
 
 /// A digest of each file that `model.pretrained` names: other weights make another run.

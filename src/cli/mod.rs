@@ -26,6 +26,7 @@ mod retry;
 mod run;
 mod serve;
 mod shares;
+mod signals;
 mod slurm_task;
 mod splits;
 mod status;

@@ -31,5 +31,5 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     }
     let loaded = loading::load(&file, &[], &Place::At(&arguments.results), Cache::standard().as_ref())?;
     let used = if slurm::is_used(&loaded.plan.sweep) { Executor::Slurm } else { Executor::Local };
-    run::run(&loaded, &arguments.schedule, arguments.schedule.executor.unwrap_or(used))
+    run::run(loaded, &arguments.schedule, arguments.schedule.executor.unwrap_or(used))
 }

@@ -7,7 +7,10 @@ use std::{
     time::Instant,
 };
 
-use clap::Args;
+use clap::{
+    Args,
+    builder::{RangedI64ValueParser, TypedValueParser},
+};
 
 use super::{
     console,
@@ -15,18 +18,19 @@ use super::{
     exit,
     exit::Refusal,
     jobs,
-    loading::{self, CheckedData, Loaded, Place},
+    loading::{self, Loaded, Place},
     plan,
     progress::Progress,
-    splits,
+    signals, splits,
 };
 use crate::{
     data::Cache,
-    devices::{self, DeviceKind},
+    devices::{self, DeviceKind, Inventory},
     domain::{DeviceRequest, ScheduleConfig},
     plan::{Action, Plan},
     report,
     scheduler::{self, Options, Summary},
+    slurm,
     spec::Problems,
     store,
 };
@@ -53,7 +57,7 @@ pub struct Arguments {
 #[derive(Args)]
 pub struct Schedule {
     /// Runs at once
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = jobs_allowed())]
     pub jobs: Option<usize>,
     /// auto, cpu, or GPUs such as cuda:0,1
     #[arg(long)]
@@ -66,14 +70,16 @@ pub struct Schedule {
     max_fails: Option<usize>,
 }
 
+/// What -j may be: none runs nothing, and more than any machine has use for is a slip.
+pub fn jobs_allowed() -> impl TypedValueParser<Value = usize> {
+    RangedI64ValueParser::<usize>::new().range(1..=1024)
+}
+
 impl Schedule {
     /// `[schedule]` with these flags applied.
-    pub fn apply(&self, schedule: &ScheduleConfig) -> Result<ScheduleConfig, Refusal> {
-        if self.jobs == Some(0) {
-            return Err(Refusal::wrong("-j 0 runs nothing; give a number from 1"));
-        }
+    pub fn apply(&self, schedule: &ScheduleConfig) -> ScheduleConfig {
         let devices = self.devices.clone().unwrap_or_else(|| schedule.devices.clone());
-        Ok(ScheduleConfig { devices, max_fails: self.max_fails.unwrap_or(schedule.max_fails), ..schedule.clone() })
+        ScheduleConfig { devices, max_fails: self.max_fails.unwrap_or(schedule.max_fails), ..schedule.clone() }
     }
 }
 
@@ -90,47 +96,58 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
         return Ok(ExitCode::SUCCESS);
     }
     let executor = arguments.schedule.executor.unwrap_or(Executor::Local);
-    run(&loaded, &arguments.schedule, executor)
+    run(loaded, &arguments.schedule, executor)
 }
 
 /// Runs a checked sweep.
-pub fn run(loaded: &Loaded, flags: &Schedule, executor: Executor) -> Result<ExitCode, Refusal> {
-    let plan = &loaded.plan;
-    if plan.pending().next().is_none() {
-        return nothing_to_do(plan);
+pub fn run(mut loaded: Loaded, flags: &Schedule, executor: Executor) -> Result<ExitCode, Refusal> {
+    if loaded.plan.pending().next().is_none() {
+        return nothing_to_do(&loaded.plan);
     }
-    let data = loading::check_data(plan, Cache::standard().as_ref())?;
-    let sweep = &plan.sweep;
-    let options = match executor {
-        Executor::Local => {
-            executor::expect_nothing_with_slurm(sweep, plan)?;
-            Some(options(loaded, flags, data.as_ref().map_or(0.0, CheckedData::val_share))?)
-        }
+    let data = loading::check_data(&loaded.plan, Cache::standard().as_ref())?;
+    let (val_share, dataset) = data.map(|data| (data.val_share(), data.dataset)).unzip();
+    let here = match executor {
+        Executor::Local => Some(Here::find(&loaded, flags)?),
         Executor::Slurm => {
-            executor::check(loaded)?;
+            executor::check(&loaded)?;
             None
         }
     };
-    store::create_dir(sweep.root())?;
-    let lock = store::SweepLock::acquire(sweep)?;
+    let lock = store::SweepLock::acquire(&loaded.plan.sweep)?;
+    loaded.read_states()?;
+    if here.is_some() && slurm::is_used(&loaded.plan.sweep) {
+        executor::take_from_slurm(&loaded.plan)?;
+        // Some may have ended before they were taken.
+        loaded.read_states()?;
+    }
+    let (loaded, plan, sweep) = (&loaded, &loaded.plan, &loaded.plan.sweep);
+    if plan.pending().next().is_none() {
+        drop(lock);
+        return nothing_to_do(plan);
+    }
     store::remove_temporaries(sweep.root())?;
     plan.write()?;
-    if let Some(data) = data {
-        splits::write(plan, &data.dataset)?;
+    if let Some(dataset) = dataset {
+        splits::write(plan, &dataset)?;
     }
     store::write_text(&sweep.sweep_toml(), &loaded.spec.resolved)?;
     console::note(&plan::summary(plan));
 
     let started = Instant::now();
     let mut progress = Progress::new(plan);
-    let summary = match &options {
-        Some(options) => scheduler::run(sweep, &lock, &jobs::of(plan)?, options, &mut progress)?,
+    let summary = match here {
+        Some(here) => {
+            let options = here.options(plan, flags, val_share.unwrap_or_default());
+            scheduler::run(sweep, &lock, &jobs::of(plan)?, &options, &mut progress)?
+        }
         None => executor::run_on_slurm(loaded, flags, &lock, &mut progress)?,
     };
     progress.finish();
+    if let Err(e) = signals::end_this_process() {
+        console::note(&format!("signals are not heard from here on: {e}"));
+    }
     drop(lock);
-    tell(plan, &summary, started.elapsed().as_secs_f64())?;
-    Ok(ExitCode::from(summary.exit_code()))
+    Ok(ExitCode::from(tell(plan, &summary, started.elapsed().as_secs_f64())))
 }
 
 /// Everything is done (or failed for good): say so, and where the report is. What is shown are these runs, even where
@@ -166,23 +183,39 @@ fn report_is_stale(plan: &Plan) -> bool {
     plan.entries.iter().any(|entry| changed(plan.run_dir(entry).state_json()) > made)
 }
 
-fn options(loaded: &Loaded, flags: &Schedule, val_share: f64) -> Result<Options, Refusal> {
-    let schedule = flags.apply(&loaded.spec.schedule)?;
-    let inventory = devices::find(&schedule.devices, jobs::can_use_gpus(&loaded.plan))?;
-    for note in &inventory.notes {
-        console::note(note);
-    }
-    let on_gpu = inventory.devices.iter().all(|device| device.kind == DeviceKind::Cuda);
-    if let Some(wrong) = loaded.plan.pending().find_map(|entry| entry.config.wrong_precision(on_gpu)) {
-        return Err(Problems::from(loaded.spec.problem_at(wrong.key, wrong.message, wrong.help)).into());
-    }
-    let slots = devices::slots(&inventory, &schedule, flags.jobs, loaded.plan.pending().count());
-    let contest = jobs::contest(&loaded.plan, schedule.early_end.as_ref(), val_share);
-    Ok(Options { schedule, inventory, slots, contest })
+/// What this machine offers to a sweep.
+struct Here {
+    schedule: ScheduleConfig,
+    inventory: Inventory,
 }
 
-/// What came out, where the report is, and what to do next.
-fn tell(plan: &Plan, summary: &Summary, seconds: f64) -> Result<(), Refusal> {
+impl Here {
+    /// Finds it, and refuses what it cannot do.
+    fn find(loaded: &Loaded, flags: &Schedule) -> Result<Self, Refusal> {
+        let schedule = flags.apply(&loaded.spec.schedule);
+        let inventory = devices::find(&schedule.devices, jobs::can_use_gpus(&loaded.plan))?;
+        for note in &inventory.notes {
+            console::note(note);
+        }
+        let on_gpu = inventory.devices.iter().all(|device| device.kind == DeviceKind::Cuda);
+        if let Some(wrong) = loaded.plan.pending().find_map(|entry| entry.config.wrong_precision(on_gpu)) {
+            return Err(Problems::from(loaded.spec.problem_at(wrong.key, wrong.message, wrong.help)).into());
+        }
+        Ok(Self { schedule, inventory })
+    }
+
+    fn options(self, plan: &Plan, flags: &Schedule, val_share: f64) -> Options {
+        let Self { schedule, inventory } = self;
+        let slots = devices::slots(&inventory, &schedule, flags.jobs, plan.pending().count());
+        let contest = jobs::contest(plan, schedule.early_end.as_ref(), val_share);
+        Options { schedule, inventory, slots, contest }
+    }
+}
+
+/// Says what came out, where the report is, and what to do next; returns the exit code. A report that cannot be written
+/// (the disk is full) takes nothing from the runs.
+fn tell(plan: &Plan, summary: &Summary, seconds: f64) -> u8 {
+    let mut code = summary.exit_code();
     let root = plan.sweep.root();
     let done = plan.count(Action::Skip) + summary.completed;
     let mut text = format!(
@@ -207,20 +240,83 @@ fn tell(plan: &Plan, summary: &Summary, seconds: f64) -> Result<(), Refusal> {
     }
     if done > 0 {
         let runs: Vec<String> = plan.entries.iter().map(|entry| entry.planned.run.clone()).collect();
-        let made = report::build(&plan.sweep, &runs)?;
-        text += &made.lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        text += &format!("report: {}\n", made.index.display());
+        match report::build(&plan.sweep, &runs) {
+            Ok(made) => {
+                text += &made.lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+                text += &format!("report: {}\n", made.index.display());
+            }
+            Err(e) => {
+                text += &format!("no report: {e}; once mended, sweepscope report {}\n", root.display());
+                code = if code == 0 { exit::FAILED } else { code };
+            }
+        }
     }
     text += &next_step(root, summary);
     console::answer(&text);
-    Ok(())
+    code
 }
 
 fn next_step(root: &Path, summary: &Summary) -> String {
     let root = root.display();
     match summary.exit_code() {
         exit::STOPPED | exit::INTERRUPTED => format!("next: the same command again, or sweepscope resume {root}\n"),
+        exit::FAILED if summary.failed.is_empty() => {
+            format!("next: once mended, the same command again, or sweepscope resume {root}\n")
+        }
         exit::FAILED => format!("next: sweepscope status {root}; once mended, sweepscope retry {root}\n"),
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{
+        data::synth,
+        domain::{Failure, FailureKind, RunState, StateRecord},
+    };
+
+    const SWEEP: &str = r#"
+[sweep]
+name = "outside"
+[data]
+images = "data/images"
+masks = "data/masks"
+classes = ["background", "cell", "vesicle", "crystal", "fibre"]
+[split]
+allow_missing_class = true
+[train]
+batch_size = 1
+[trainer]
+command = ["false"]
+"#;
+
+    #[test]
+    fn what_is_left_is_resumed_and_what_failed_is_retried() {
+        let halted = Summary { left: 3, halted: Some("no device is left".into()), ..Summary::default() };
+        let failed = vec![("run".to_owned(), Failure::new(FailureKind::ExitCode, "for a test"))];
+        let both = Summary { failed, ..halted.clone() };
+        for (summary, command) in [(halted, "resume"), (both, "retry")] {
+            let step = next_step(Path::new("results/demo"), &summary);
+            assert!(step.contains(&format!("sweepscope {command} results/demo")), "{step}");
+        }
+    }
+
+    #[test]
+    fn what_another_start_has_done_since_the_plan_was_made_is_not_run_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sweep.toml");
+        synth::write(&folder.path().join("data"), synth::Options { images: 6, ..synth::Options::default() }).unwrap();
+        fs::write(&file, SWEEP).unwrap();
+        let loaded = loading::load(&file, &[], &Place::Below(folder.path()), None).unwrap();
+        let run = loaded.plan.run_dir(&loaded.plan.entries[0]);
+        loaded.plan.write().unwrap();
+        let done = StateRecord { state: RunState::Completed, epoch: 2, ..StateRecord::default() };
+        run.write_state(&done).unwrap();
+
+        let flags = Schedule { jobs: None, devices: None, executor: None, max_fails: None };
+        let code = super::run(loaded, &flags, Executor::Local).unwrap();
+        assert_eq!((code, run.read_state().unwrap()), (ExitCode::SUCCESS, done));
     }
 }

@@ -78,10 +78,11 @@ fn stop_jobs(sweep: &SweepDir, at_once: bool) -> Result<bool, SlurmError> {
     Ok(true)
 }
 
+/// Sends a signal, and lets a process that was suspended (Ctrl-Z) go on so that it hears it.
 fn send(holder: &Holder, signal: Signal) -> Result<(), Refusal> {
     let pid = holder.process.pid;
-    let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    let sent = process.ok_or(rustix::io::Errno::SRCH).and_then(|process| kill_process(process, signal));
+    let process = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(rustix::io::Errno::SRCH);
+    let sent = [signal, Signal::CONT].into_iter().try_for_each(|signal| kill_process(process?, signal));
     match sent {
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
         Err(e) => Err(Refusal::wrong(format!("failed to signal process {pid}: {e}"))),

@@ -4,14 +4,14 @@ use std::fs;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Numbers of the cores that this process may run on, at most as many as its share of the machine allows
-/// (taskset, cpusets, cgroup quotas).
-pub(super) fn cores() -> Vec<usize> {
+/// Numbers of the cores that this process may run on (taskset, cpusets), and how many of them at once: cgroup quotas may
+/// allow fewer.
+pub(super) fn cores() -> (Vec<usize>, usize) {
     let share = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut cores: Vec<usize> = sched_getaffinity(None)
+    let cores: Vec<usize> = sched_getaffinity(None)
         .map_or_else(|_| (0..share).collect(), |set| (0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect());
-    cores.truncate(share);
-    cores
+    let at_once = share.min(cores.len());
+    (cores, at_once)
 }
 
 /// The processor's name, as the system gives it.

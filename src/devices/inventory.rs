@@ -77,6 +77,8 @@ pub struct Inventory {
     pub devices: Vec<Device>,
     /// Numbers of the cores that may be used.
     pub cores: Vec<usize>,
+    /// How many of them at once: this process's share of the machine.
+    pub cores_at_once: usize,
     /// What was looked for and not found, in sentences.
     pub notes: Vec<String>,
 }
@@ -122,11 +124,13 @@ pub fn find(request: &DeviceRequest, use_gpus: bool) -> Result<Inventory, Device
         },
         DeviceRequest::Auto => vec![cpu_device()],
     };
-    Ok(Inventory { devices, cores: cpu::cores(), notes })
+    let (cores, cores_at_once) = cpu::cores();
+    Ok(Inventory { devices, cores, cores_at_once, notes })
 }
 
 fn gpus(notes: &mut Vec<String>) -> Result<Vec<Device>, String> {
-    let gpus = nvml::list()?;
+    let mut gpus = nvml::list()?;
+    notes.append(&mut gpus.notes);
     let variable = |name| std::env::var(name).ok();
     let (inherited, order) = (variable("CUDA_VISIBLE_DEVICES"), variable("CUDA_DEVICE_ORDER"));
     Ok(visible::devices(&gpus, inherited.as_deref(), order.as_deref(), notes))

@@ -24,14 +24,25 @@ pub(super) struct Gpu {
 pub(super) struct Gpus {
     /// In the order of their PCI addresses; the parts of a divided GPU in its place.
     pub(super) parts: Vec<Gpu>,
-    /// The whole GPUs' UUIDs in that order, as plain numbers in CUDA_VISIBLE_DEVICES count them.
-    pub(super) whole: Vec<String>,
+    /// The whole GPUs in that order, as plain numbers in CUDA_VISIBLE_DEVICES count them; `None`: one that does not answer.
+    pub(super) whole: Vec<Option<Whole>>,
+    /// Why GPUs are left out.
+    pub(super) notes: Vec<String>,
 }
 
-/// Lists the GPUs.
+/// A GPU as a whole, be it divided or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Whole {
+    /// `GPU-…`.
+    pub(super) uuid: String,
+    /// The place of its first part, or of itself, among the parts.
+    pub(super) first: usize,
+}
+
+/// Lists the GPUs. One that does not answer (it is lost, or not permitted) is left out with a note.
 ///
 /// # Errors
-/// With the reason in words if the library is missing or does not answer.
+/// With the reason in words if the library is missing or does not answer, or none of the GPUs does.
 pub(super) fn list() -> Result<Gpus, String> {
     let nvml = Nvml::init().map_err(|e| match e {
         NvmlError::LibloadingError(_) => "the NVIDIA driver's management library is not there".to_owned(),
@@ -40,19 +51,32 @@ pub(super) fn list() -> Result<Gpus, String> {
     let told = |e: NvmlError| format!("the NVIDIA driver's management library does not answer: {e}");
     let mut gpus = Gpus::default();
     for index in 0..nvml.device_count().map_err(told)? {
-        let device = nvml.device_by_index(index).map_err(told)?;
-        gpus.whole.push(device.uuid().map_err(told)?);
-        let parts: Vec<_> = (0..device.mig_device_count().unwrap_or(0))
-            .filter_map(|part| device.mig_device_by_index(part).ok())
-            .collect();
-        if parts.is_empty() {
-            gpus.parts.push(describe(&device).map_err(told)?);
-        }
-        for part in &parts {
-            gpus.parts.push(describe(part).map_err(told)?);
+        match look_at(&nvml, index) {
+            Ok((uuid, parts)) => {
+                gpus.whole.push(Some(Whole { uuid, first: gpus.parts.len() }));
+                gpus.parts.extend(parts);
+            }
+            Err(e) => {
+                gpus.whole.push(None);
+                gpus.notes.push(format!("GPU {index} of this machine is left out: it does not answer ({e})"));
+            }
         }
     }
+    if gpus.parts.is_empty() && !gpus.notes.is_empty() {
+        return Err(gpus.notes.join("; "));
+    }
     Ok(gpus)
+}
+
+/// The UUID of a whole GPU, and what it is divided into: itself where it is not.
+fn look_at(nvml: &Nvml, index: u32) -> Result<(String, Vec<Gpu>), NvmlError> {
+    let device = nvml.device_by_index(index)?;
+    let parts = (0..device.mig_device_count().unwrap_or(0)).filter_map(|part| device.mig_device_by_index(part).ok());
+    let mut parts = parts.map(|part| describe(&part)).collect::<Result<Vec<_>, _>>()?;
+    if parts.is_empty() {
+        parts.push(describe(&device)?);
+    }
+    Ok((device.uuid()?, parts))
 }
 
 /// Whether the GPU (or part of one) with this UUID, or this number, still answers.

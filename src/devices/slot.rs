@@ -13,14 +13,15 @@ pub struct Slot {
     pub device: usize,
     /// Threads of the run.
     pub threads: usize,
-    /// The cores it is kept on, so that runs do not fight; empty: any.
+    /// The cores it is kept on, so that runs do not fight; empty: any. Only where the slots take all cores there are: which
+    /// of them others leave free is known to the system alone.
     pub cores: Vec<usize>,
 }
 
 /// Cuts the inventory into slots: the first of each device before the second of any. `jobs` limits them (`-j`; on the
 /// CPU it decides); `runs` is how many there are to run, more slots than that are never made.
 pub fn slots(inventory: &Inventory, config: &ScheduleConfig, jobs: Option<usize>, runs: usize) -> Vec<Slot> {
-    let cores = inventory.cores.len().max(1);
+    let cores = inventory.cores_at_once.max(1);
     let limit = jobs.unwrap_or(usize::MAX).min(runs).max(1);
     let room: Vec<usize> = inventory.devices.iter().map(|device| room(device, cores, config, jobs)).collect();
     let rounds = room.iter().copied().max().unwrap_or(0).min(limit);
@@ -30,12 +31,12 @@ pub fn slots(inventory: &Inventory, config: &ScheduleConfig, jobs: Option<usize>
     }
     places.truncate(limit);
     let threads = config.threads.or(cores / places.len().max(1)).max(1);
-    let fits = places.len() * threads <= cores;
+    let takes_all = places.len() * threads == inventory.cores.len();
     let own = |place: usize| inventory.cores.iter().copied().skip(place * threads).take(threads).collect();
     places
         .iter()
         .enumerate()
-        .map(|(place, &device)| Slot { device, threads, cores: if fits { own(place) } else { Vec::new() } })
+        .map(|(place, &device)| Slot { device, threads, cores: if takes_all { own(place) } else { Vec::new() } })
         .collect()
 }
 
@@ -77,21 +78,33 @@ mod tests {
         runs: usize,
     ) -> Vec<Slot> {
         let mut inventory = find(&request, false).unwrap_or_else(|e| unreachable!("{e}"));
-        inventory.cores = (0..cores).collect();
+        (inventory.cores, inventory.cores_at_once) = ((0..cores).collect(), cores);
         slots(&inventory, config, jobs, runs)
     }
 
     #[test]
-    fn no_two_slots_share_a_core_where_there_are_enough() {
+    fn no_two_slots_share_a_core_where_they_take_them_all() {
         let config = ScheduleConfig::default();
-        for (cores, jobs, expected) in [(2, None, 2), (8, None, 4), (32, None, 8), (8, Some(2), 2), (8, Some(3), 3)] {
+        for (cores, jobs, expected) in [(2, None, 2), (8, None, 4), (32, None, 8), (8, Some(2), 2)] {
             let slots = cut(DeviceRequest::Cpu, cores, &config, jobs, 100);
             assert_eq!(slots.len(), expected);
             let mut used: Vec<_> = slots.iter().flat_map(|slot| slot.cores.clone()).collect();
             assert_eq!(used.len(), slots.iter().map(|slot| slot.threads).sum::<usize>());
             used.dedup();
-            assert_eq!(used.len(), cores / expected * expected);
+            assert_eq!(used.len(), cores);
         }
+    }
+
+    #[test]
+    fn slots_that_leave_cores_to_others_are_kept_on_none() {
+        let is_free = |slots: &[Slot]| slots.iter().all(|slot| slot.cores.is_empty());
+        assert!(is_free(&cut(DeviceRequest::Cpu, 8, &ScheduleConfig::default(), Some(3), 100)));
+        let one = ScheduleConfig { threads: AutoOr::Number(1), ..ScheduleConfig::default() };
+        assert!(is_free(&cut(DeviceRequest::Cpu, 8, &one, Some(1), 100)));
+        let mut quota = find(&DeviceRequest::Cpu, false).unwrap_or_else(|e| unreachable!("{e}"));
+        (quota.cores, quota.cores_at_once) = ((0..64).collect(), 4);
+        let slots = slots(&quota, &ScheduleConfig::default(), None, 100);
+        assert!(slots.len() == 4 && slots.iter().all(|slot| slot.threads == 1) && is_free(&slots));
     }
 
     #[test]

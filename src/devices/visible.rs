@@ -6,8 +6,9 @@ use super::{
 };
 
 /// The GPUs that may be used, `cuda:0` first. Without an inherited list that is all of them, each named to its worker
-/// by UUID, which no setting of CUDA_DEVICE_ORDER changes. With one, a worker gets one entry of it unchanged; like
-/// CUDA, an entry that names nothing ends the list. Remarks for the user are added to `notes`.
+/// by UUID, which no setting of CUDA_DEVICE_ORDER changes. With one, a worker gets one entry of it: a number unchanged, a
+/// UUID, which CUDA lets one shorten, whole. Like CUDA, an entry that names nothing ends the list. Remarks for the user
+/// are added to `notes`.
 pub(super) fn devices(
     gpus: &Gpus,
     inherited: Option<&str>,
@@ -26,21 +27,25 @@ pub(super) fn devices(
             ));
             break;
         };
-        devices.push(device(devices.len(), entry.to_owned(), gpu));
+        let uuid = gpu.filter(|_| entry.parse::<usize>().is_err()).map(|gpu| gpu.uuid.clone());
+        devices.push(device(devices.len(), uuid.unwrap_or_else(|| entry.to_owned()), gpu));
     }
     devices
 }
 
-/// The GPU behind an entry: `None` if there is none, `Some(None)` if it cannot be told which.
+/// The GPU behind an entry: `None` if there is none, `Some(None)` if it cannot be told which. Of a divided GPU CUDA takes
+/// the first part.
 fn named_by<'a>(gpus: &'a Gpus, entry: &str, order: Option<&str>) -> Option<Option<&'a Gpu>> {
     let Ok(number) = entry.parse::<usize>() else {
-        return gpus.parts.iter().find(|gpu| gpu.uuid.starts_with(entry)).map(Some);
+        let part = gpus.parts.iter().find(|gpu| gpu.uuid.starts_with(entry));
+        let divided = || gpus.whole.iter().flatten().find(|whole| whole.uuid.starts_with(entry));
+        return part.or_else(|| gpus.parts.get(divided()?.first)).map(Some);
     };
-    let uuid = gpus.whole.get(number)?;
+    let whole = gpus.whole.get(number)?.as_ref()?;
     // CUDA counts the fastest first unless told otherwise; among equals that is the order of the bus.
     let alike = gpus.parts.windows(2).all(|pair| pair[0].name == pair[1].name);
     let known = order == Some("PCI_BUS_ID") || alike;
-    Some(gpus.parts.iter().find(|gpu| known && gpu.uuid == *uuid))
+    Some(gpus.parts.get(whole.first).filter(|gpu| known && gpu.uuid == whole.uuid))
 }
 
 fn device(place: usize, visible: String, gpu: Option<&Gpu>) -> Device {
@@ -56,7 +61,7 @@ fn device(place: usize, visible: String, gpu: Option<&Gpu>) -> Device {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::nvml::Whole, *};
 
     fn gpus(names: &[&str]) -> Gpus {
         let gpu = |(place, name): (usize, &&str)| Gpu {
@@ -66,7 +71,8 @@ mod tests {
             free_mib: 900,
         };
         let parts: Vec<_> = names.iter().enumerate().map(gpu).collect();
-        Gpus { whole: parts.iter().map(|gpu| gpu.uuid.clone()).collect(), parts }
+        let whole = |(first, gpu): (usize, &Gpu)| Some(Whole { uuid: gpu.uuid.clone(), first });
+        Gpus { whole: parts.iter().enumerate().map(whole).collect(), parts, notes: Vec::new() }
     }
 
     fn seen(gpus: &Gpus, inherited: Option<&str>, order: Option<&str>) -> (Vec<(String, Option<u64>)>, usize) {
@@ -89,7 +95,7 @@ mod tests {
     fn an_inherited_list_is_passed_on_entry_by_entry() {
         let four = gpus(&["A"; 4]);
         assert_eq!(seen(&four, Some("2,0"), None), (vec![entry("2", 3000), entry("0", 1000)], 0));
-        assert_eq!(seen(&four, Some("GPU-1"), None), (vec![entry("GPU-1", 2000)], 0));
+        assert_eq!(seen(&four, Some("GPU-1"), None), (vec![entry("GPU-1abc", 2000)], 0));
         assert_eq!(seen(&four, Some(""), None), (vec![], 0));
     }
 
@@ -109,9 +115,19 @@ mod tests {
     #[test]
     fn the_parts_of_a_divided_gpu_are_devices_of_their_own() {
         let mut divided = gpus(&["A part", "A part"]);
-        divided.whole = vec!["GPU-whole".into()];
+        divided.whole = vec![Some(Whole { uuid: "GPU-whole".into(), first: 0 })];
         divided.parts[0].uuid = "MIG-1".into();
         assert_eq!(seen(&divided, None, None).0, [entry("MIG-1", 1000), entry("GPU-1abc", 2000)]);
         assert_eq!(seen(&divided, Some("MIG-1"), None).0, [entry("MIG-1", 1000)]);
+        assert_eq!(seen(&divided, Some("GPU-wh"), None).0, [entry("MIG-1", 1000)]);
+        assert_eq!(seen(&divided, Some("0"), None).0, [("0".to_owned(), None)]);
+    }
+
+    #[test]
+    fn a_gpu_that_does_not_answer_keeps_its_number_and_names_nothing() {
+        let mut rest = gpus(&["A"; 2]);
+        rest.whole.insert(0, None);
+        assert_eq!(seen(&rest, Some("2"), None), (vec![entry("2", 2000)], 0));
+        assert_eq!(seen(&rest, Some("0"), None), (vec![], 1));
     }
 }

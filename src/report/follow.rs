@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::RunState,
-    store::{PlannedRun, RunDir, RunFile, StoreError, SweepDir, SweepLock, read_rows},
+    store::{PlannedRun, RunDir, RunFile, StoreError, SweepDir, SweepLock, has_job, read_rows},
 };
 
 /// A sweep's records in memory, and how far its files have been read.
@@ -154,7 +154,7 @@ fn look_at(dir: &RunDir, run: &mut Run, seen: &mut Seen, is_running: bool) -> bo
     }
     let (attempts, epoch) = (run.state.attempts, run.state.epoch);
     run.state = dir.read_state().map_err(|e| problems.push(e.to_string())).unwrap_or_default();
-    if run.state.state == RunState::Running && !is_running && !dir.owner().exists() {
+    if run.state.state == RunState::Running && !is_running && !has_job(dir) {
         // A worker ends with its scheduler, whatever it last wrote; one that Slurm started does not.
         run.state.state = RunState::Stopped;
     }

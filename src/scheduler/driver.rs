@@ -11,6 +11,7 @@ use super::{
     core::{State, step},
     event::{Action, Event},
     memory::Watch,
+    packing::Seen,
     process::signal_group,
     record, rungs,
     signals::{Signals, Wish, pause_here},
@@ -171,8 +172,9 @@ impl<'a> Driver<'a> {
 
     fn look_at_memory(&mut self) {
         let workers = self.workers.iter().filter_map(|(&run, worker)| Some((run, worker.device, worker.pid?)));
-        for (device, free_mib) in self.memory.look(&self.options.inventory, &workers.collect::<Vec<_>>()) {
-            self.tell(Event::Memory { device, free_mib });
+        let seen = self.memory.look(&self.options.inventory, &workers.collect::<Vec<_>>());
+        for (device, Seen { free_mib, others_mib }) in seen {
+            self.tell(Event::Memory { device, free_mib, others_mib });
         }
     }
 

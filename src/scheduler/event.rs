@@ -38,6 +38,8 @@ pub enum Event {
         device: usize,
         /// Now.
         free_mib: u64,
+        /// What other programs have of it; `None`: the driver names no process.
+        others_mib: Option<u64>,
     },
     /// A run's worker is gone, with all that it started.
     Ended {

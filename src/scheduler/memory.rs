@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use rustix::process::{Pid, getpgid};
 
-use crate::devices::{Inventory, Memory};
+use super::packing::Seen;
+use crate::{
+    devices::{Inventory, Memory},
+    store::process_of,
+};
 
 /// What was seen of each device and of each run.
 #[derive(Debug, Default)]
@@ -17,8 +21,8 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Looks at every device that tells of its memory; `workers` are runs with their device and the id of their group.
-    /// Returns what is free on each.
-    pub(super) fn look(&mut self, inventory: &Inventory, workers: &[(usize, usize, u32)]) -> Vec<(usize, u64)> {
+    /// Returns what is free on each, and what others have.
+    pub(super) fn look(&mut self, inventory: &Inventory, workers: &[(usize, usize, u32)]) -> Vec<(usize, Seen)> {
         let seen = inventory.devices.iter().enumerate();
         let seen: Vec<(usize, Memory)> = seen.filter_map(|(number, device)| Some((number, device.memory()?))).collect();
         for (device, memory) in &seen {
@@ -33,7 +37,9 @@ impl Watch {
                 *peak = (*peak).max(used);
             }
         }
-        seen.into_iter().map(|(device, memory)| (device, memory.free_mib)).collect()
+        let groups: Vec<u32> = workers.iter().map(|&(.., group)| group).collect();
+        let told = |memory: &Memory| Seen { free_mib: memory.free_mib, others_mib: used_by_others(memory, &groups) };
+        seen.iter().map(|(device, memory)| (*device, told(memory))).collect()
     }
 
     /// The most that a run was seen to use; `None`: nothing was seen.
@@ -49,9 +55,17 @@ impl Watch {
 
 /// MiB of all processes in a worker's group.
 fn used_by(memory: &Memory, group: u32) -> u64 {
-    let is_in_group = |pid: u32| {
-        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        pid.and_then(|pid| getpgid(Some(pid)).ok()).is_some_and(|found| found.as_raw_nonzero().get() as u32 == group)
-    };
-    memory.processes.iter().filter(|(pid, _)| is_in_group(*pid)).map(|(_, mib)| mib).sum()
+    memory.processes.iter().filter(|(pid, _)| group_of(*pid) == Some(group)).map(|(_, mib)| mib).sum()
+}
+
+/// MiB of all living processes that are in no worker's group; `None`: none at all is named.
+fn used_by_others(memory: &Memory, workers: &[u32]) -> Option<u64> {
+    let is_other = |pid: u32| process_of(pid).is_some() && !group_of(pid).is_some_and(|group| workers.contains(&group));
+    let others = memory.processes.iter().filter(|(pid, _)| is_other(*pid)).map(|(_, mib)| mib);
+    (!memory.processes.is_empty()).then(|| others.sum())
+}
+
+fn group_of(pid: u32) -> Option<u32> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw)?;
+    Some(getpgid(Some(pid)).ok()?.as_raw_nonzero().get() as u32)
 }

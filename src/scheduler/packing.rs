@@ -41,19 +41,35 @@ fn grown(mib: u64, from: Demand, to: Demand) -> u64 {
     (mib as f64 * (size(to) / size(from)).max(1.0) * deeper).ceil() as u64
 }
 
+/// A device's memory at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// What is free.
+    pub(super) free_mib: u64,
+    /// What other programs have; `None`: the driver names no process.
+    pub(super) others_mib: Option<u64>,
+}
+
+impl Seen {
+    /// What no run of this sweep has.
+    fn not_ours(self) -> u64 {
+        self.free_mib + self.others_mib.unwrap_or(0)
+    }
+}
+
 /// A device's memory as it was last seen.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
-    /// MiB free before any run, and now; `None`: it cannot be told.
-    free: Option<(u64, u64)>,
+    /// Before any run, and now; `None`: it cannot be told.
+    seen: Option<(Seen, Seen)>,
     /// Since when it is idle without having given everything back.
     settling: Option<Duration>,
 }
 
 impl Memory {
-    /// Takes in what is free now, on a device that is or is not idle.
-    pub(super) fn note_free(&mut self, free_mib: u64, is_idle: bool, now: Duration) {
-        self.free.get_or_insert((free_mib, free_mib)).1 = free_mib;
+    /// Takes in what is seen now, on a device that is or is not idle.
+    pub(super) fn note(&mut self, seen: Seen, is_idle: bool, now: Duration) {
+        self.seen.get_or_insert((seen, seen)).1 = seen;
         if is_idle {
             self.became_idle(now);
         } else {
@@ -63,7 +79,7 @@ impl Memory {
 
     /// The last run on the device has ended: what was seen last says whether its memory has come back.
     pub(super) fn became_idle(&mut self, now: Duration) {
-        let is_back = self.free.is_none_or(|(before, free)| free >= before / 100 * SHARE);
+        let is_back = self.seen.is_none_or(|(before, now)| now.not_ours() >= before.not_ours() / 100 * SHARE);
         self.settling = if is_back { None } else { self.settling.or(Some(now)) };
     }
 
@@ -79,16 +95,28 @@ impl Memory {
 
     /// What to say of a device whose memory has not come back in time.
     pub(super) fn overdue(&self, now: Duration) -> Option<String> {
-        let (before, free) = self.free.filter(|_| self.deadline().is_some_and(|deadline| deadline <= now))?;
-        Some(format!("{} of {before} MiB have not come back since its last run ended", before.saturating_sub(free)))
+        let (before, now) = self.seen.filter(|_| self.deadline().is_some_and(|deadline| deadline <= now))?;
+        let (before, now) = (before.not_ours(), now.not_ours());
+        Some(format!("{} of {before} MiB have not come back since its last run ended", before.saturating_sub(now)))
+    }
+
+    /// Whether it can be told that other programs do not have it.
+    pub(super) fn names_processes(&self) -> bool {
+        self.seen.is_some_and(|(_, now)| now.others_mib.is_some())
+    }
+
+    /// Goes on with what there is now.
+    pub(super) fn make_do(&mut self) {
+        self.seen = self.seen.map(|(_, now)| (now, now));
+        self.settling = None;
     }
 
     /// Whether a run fits beside those that are there, by what all of them will need and by what is free now.
     pub(super) fn has_room(&self, model: &Model, beside: &[Option<Demand>], demand: Option<Demand>) -> bool {
         let need = |demand: Option<Demand>| model.predict(demand?);
-        let (Some((before, free)), Some(own)) = (self.free, need(demand)) else { return false };
+        let (Some((before, now)), Some(own)) = (self.seen, need(demand)) else { return false };
         let others = beside.iter().map(|&other| need(other)).sum::<Option<u64>>();
-        others.is_some_and(|others| others + own <= before / 100 * SHARE) && own <= free
+        others.is_some_and(|others| others + own <= before.free_mib / 100 * SHARE) && own <= now.free_mib
     }
 }
 
@@ -98,6 +126,10 @@ mod tests {
 
     fn demand(batch: usize, side: usize) -> Demand {
         Demand { batch, pixels: side * side, width: 16, depth: 5 }
+    }
+
+    fn seen(free_mib: u64) -> Seen {
+        Seen { free_mib, others_mib: Some(0) }
     }
 
     #[test]
@@ -118,12 +150,12 @@ mod tests {
         let (mut model, mut memory) = (Model::default(), Memory::default());
         let small = Some(demand(4, 64));
         assert!(!memory.has_room(&model, &[small], small), "nothing is known of the device");
-        memory.note_free(10_000, true, Duration::ZERO);
+        memory.note(seen(10_000), true, Duration::ZERO);
         assert!(!memory.has_room(&model, &[small], small), "nothing is known of the runs");
         model.learn(demand(4, 64), 3000);
         assert!(memory.has_room(&model, &[small], small) && memory.has_room(&model, &[small; 2], small));
         assert!(!memory.has_room(&model, &[small; 3], small));
-        memory.note_free(2_500, false, Duration::ZERO);
+        memory.note(seen(2_500), false, Duration::ZERO);
         assert!(!memory.has_room(&model, &[small], small), "another program has taken it");
     }
 
@@ -131,15 +163,15 @@ mod tests {
     fn memory_that_comes_back_late_is_waited_for_and_memory_that_does_not_is_told_of() {
         let seconds = Duration::from_secs;
         let mut memory = Memory::default();
-        memory.note_free(10_000, true, seconds(0));
-        memory.note_free(4_000, false, seconds(5));
+        memory.note(seen(10_000), true, seconds(0));
+        memory.note(seen(4_000), false, seconds(5));
         assert!(!memory.is_settling());
-        memory.note_free(4_000, true, seconds(6));
+        memory.note(seen(4_000), true, seconds(6));
         assert_eq!(memory.deadline(), Some(seconds(21)));
         let mut late = memory.clone();
-        late.note_free(9_900, true, seconds(20));
+        late.note(seen(9_900), true, seconds(20));
         assert!(!late.is_settling() && late.overdue(seconds(30)).is_none());
-        memory.note_free(4_100, true, seconds(20));
+        memory.note(seen(4_100), true, seconds(20));
         assert_eq!(memory.overdue(seconds(20)), None);
         assert_eq!(
             memory.overdue(seconds(21)).as_deref(),

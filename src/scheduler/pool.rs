@@ -1,10 +1,10 @@
 //! Which slot is whose: the part of the core that knows devices.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     job::Demand,
-    packing::{Memory, Model},
+    packing::{Memory, Model, Seen},
 };
 
 /// Cells that fail in a row on a device before it is set aside, while others are left.
@@ -27,6 +27,7 @@ pub(super) struct DeviceSpec {
 #[derive(Clone, Debug)]
 struct Device {
     spec: DeviceSpec,
+    /// Whether it gets no runs, or no more of them.
     set_aside: bool,
     /// The run that has it for itself.
     reserved: Option<usize>,
@@ -53,13 +54,19 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// A pool of free slots, each given by its device. `packs`: a device takes only as many runs as its memory does.
+    /// A pool of free slots, each given by its device; a device without one is none of those that are left. `packs`: a
+    /// device takes only as many runs as its memory does.
     pub(super) fn new(devices: Vec<DeviceSpec>, slots: &[usize], packs: bool) -> Self {
-        let fresh =
-            |spec| Device { spec, set_aside: false, reserved: None, streak: Vec::new(), memory: Memory::default() };
+        let fresh = |(number, spec)| Device {
+            spec,
+            set_aside: !slots.contains(&number),
+            reserved: None,
+            streak: Vec::new(),
+            memory: Memory::default(),
+        };
         Self {
             slots: slots.iter().map(|&device| Slot { device, occupant: None, demand: None }).collect(),
-            devices: devices.into_iter().map(fresh).collect(),
+            devices: devices.into_iter().enumerate().map(fresh).collect(),
             model: packs.then(Model::default),
         }
     }
@@ -136,11 +143,11 @@ impl Pool {
         }
     }
 
-    /// So much memory of a device is free.
-    pub(super) fn note_free(&mut self, device: usize, free_mib: u64, now: Duration) {
+    /// A device's memory is like this now.
+    pub(super) fn note_memory(&mut self, device: usize, seen: Seen, now: Duration) {
         let is_idle = self.occupants(device).next().is_none();
         if let Some(device) = self.devices.get_mut(device) {
-            device.memory.note_free(free_mib, is_idle, now);
+            device.memory.note(seen, is_idle, now);
         }
     }
 
@@ -150,11 +157,18 @@ impl Pool {
         waited_for.filter_map(|device| device.memory.deadline()).min()
     }
 
-    /// Sets aside the devices that have not given their memory back in time, and says why.
+    /// Sets aside the devices that have not given their memory back in time, and says why. Not where others may have
+    /// taken it, nor the last one: less memory is better than none.
     pub(super) fn unsettled(&mut self, now: Duration) -> Vec<(usize, String)> {
+        let mut left = self.left();
         let late = self.devices.iter_mut().enumerate().filter(|(_, device)| !device.set_aside);
         late.filter_map(|(number, device)| {
             let reason = device.memory.overdue(now)?;
+            if left == 1 || !device.memory.names_processes() {
+                device.memory.make_do();
+                return None;
+            }
+            left -= 1;
             device.set_aside = true;
             Some((number, reason))
         })
@@ -169,7 +183,7 @@ impl Pool {
     /// A run of `cell` failed on `device` in a way that may be the device's fault. Returns the reason if it is now
     /// set aside.
     pub(super) fn blame(&mut self, device: usize, cell: usize) -> Option<String> {
-        let last = self.devices.iter().filter(|device| !device.set_aside).count() == 1;
+        let last = self.left() == 1;
         let Device { spec, set_aside, streak, .. } = &mut self.devices[device];
         if !streak.contains(&cell) {
             streak.push(cell);
@@ -187,14 +201,18 @@ impl Pool {
         self.devices.get_mut(device).is_some_and(|device| !std::mem::replace(&mut device.set_aside, true))
     }
 
-    /// How many devices there are, those set aside included.
+    /// How many devices have slots, those set aside included.
     pub(super) fn devices(&self) -> usize {
-        self.devices.len()
+        self.slots.iter().map(|slot| slot.device).collect::<BTreeSet<_>>().len()
     }
 
     /// Whether no device is left.
     pub(super) fn is_empty(&self) -> bool {
-        self.devices.iter().all(|device| device.set_aside)
+        self.left() == 0
+    }
+
+    fn left(&self) -> usize {
+        self.devices.iter().filter(|device| !device.set_aside).count()
     }
 
     /// The name of a device.

@@ -63,6 +63,7 @@ impl Recorder {
         match message {
             Message::Epoch { epoch, split, loss, dice_macro, figures, classes } => {
                 self.enter(*epoch, "figures")?;
+                self.expect_first(*epoch, *split)?;
                 let summed;
                 let counts = if classes.is_empty() {
                     summed = self.images.sums(*epoch, *split);
@@ -153,6 +154,16 @@ impl Recorder {
         Err(broken(format!(
             "{what} of epoch {epoch} after epoch {known} was recorded; epochs count up from 1, and a resumed trainer \
              goes on after SWEEPSCOPE_RESUME_EPOCH"
+        )))
+    }
+
+    fn expect_first(&self, epoch: usize, split: Split) -> Result<(), Failure> {
+        if self.epochs.iter().all(|row| row.split != split) {
+            return Ok(());
+        }
+        Err(broken(format!(
+            "the figures of epoch {epoch} and split {split} twice; of several processes that train together, one alone \
+             may print them"
         )))
     }
 
@@ -322,6 +333,19 @@ mod tests {
         hear(&mut recorder, r#"{"event":"done"}"#).unwrap();
         let state = run.read_state().unwrap();
         assert_eq!((state.best_epoch, state.epoch, state.state), (1, 3, RunState::Completed));
+    }
+
+    #[test]
+    fn figures_of_an_epoch_and_split_are_taken_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = run_in(folder.path());
+        let mut recorder = Recorder::open(&run).unwrap();
+        let line = r#"{"event":"epoch","epoch":1,"split":"val","loss":0.5}"#;
+        hear(&mut recorder, line).unwrap();
+        hear(&mut recorder, &line.replace("val", "train")).unwrap();
+        let refusal = hear(&mut recorder, line).unwrap_err();
+        assert_eq!(refusal.kind, FailureKind::Protocol);
+        assert!(refusal.message.contains("epoch 1 and split val twice"), "{}", refusal.message);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::{parts::Parts, watch::LOOK};
 use crate::{
     domain::{Metric, RunState, StateRecord},
     report::ReportError,
-    store::{PlannedRun, RunFile, SweepDir, SweepLock},
+    store::{PlannedRun, RunFile, SweepDir, SweepLock, has_job},
 };
 
 /// A sweep that can be watched.
@@ -133,7 +133,7 @@ fn card(listed: &Listed, states: &mut States) -> Card {
     let mut found: Vec<StateRecord> = planned.iter().map(|run| states.read(&sweep, &run.run)).collect();
     for (state, run) in found.iter_mut().zip(&planned) {
         // A run that Slurm started goes on without a scheduler on this machine.
-        if state.state == RunState::Running && !is_running && !sweep.run(&run.run).owner().exists() {
+        if state.state == RunState::Running && !is_running && !has_job(&sweep.run(&run.run)) {
             state.state = RunState::Stopped;
         }
     }

@@ -9,6 +9,10 @@ use super::SlurmError;
 /// The longest that one of them may take. Each asks the controller several times before it gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Part of the names of all limits on jobs that one may have submitted (QOSMaxSubmitJobPerUserLimit,
+/// AssocGrpSubmitJobsLimit). A job array counts as so many jobs as it has tasks.
+pub(super) const SUBMIT_LIMIT: &str = "SubmitJob";
+
 /// What they say when the controller is away, or full, for now.
 const FOR_NOW: [&str; 9] = [
     "Unable to contact slurm controller",
@@ -19,7 +23,7 @@ const FOR_NOW: [&str; 9] = [
     "temporarily unable",
     "Resource temporarily unavailable",
     "try again",
-    "SubmitJobs",
+    SUBMIT_LIMIT,
 ];
 
 /// What `program` answers.

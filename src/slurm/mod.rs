@@ -15,7 +15,7 @@
 //! | `leave` | the signals that end watching |
 //! | `watch`, `submit` | submits, polls and decides, on the login side |
 //! | `task` | one run, on the node |
-//! | `standing` | the queue, for `status` and `stop` |
+//! | `standing` | the queue, for `status`, `stop` and runs on this machine |
 
 mod call;
 mod chunk;
@@ -34,7 +34,7 @@ use std::{io, path::PathBuf};
 pub use chunk::{Chunk, Share};
 pub use queue::Phase;
 pub use script::{Site, script};
-pub use standing::{Place, cancel, is_used, standing};
+pub use standing::{Place, cancel, is_used, standing, take_back};
 pub use task::{Claimed, Entered, enter};
 pub use watch::{Plan, watch};
 

@@ -1,6 +1,6 @@
 //! The queue, for those who only look or stop: `status`, `stop`, and `run` on this machine.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
     Chunk, SlurmError,
@@ -8,7 +8,7 @@ use super::{
     chunk::stop_mark,
     queue::{Phase, look},
 };
-use crate::store::{self, StoreError, SweepDir, write_text};
+use crate::store::{self, Attempt, RunDir, StoreError, SweepDir, write_text};
 
 /// Where a run stands in the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,25 @@ pub fn standing(sweep: &SweepDir) -> Result<HashMap<String, Place>, SlurmError> 
         }
     }
     Ok(places)
+}
+
+/// Takes runs from the jobs that Slurm has or may have of them, wherever those are: they end when they see it, and write
+/// nothing more. The jobs of a later submission can take them in turn.
+///
+/// # Errors
+/// If the system refuses.
+pub fn take_back(sweep: &SweepDir, runs: &[RunDir]) -> Result<(), StoreError> {
+    let chunks = Chunk::all(sweep)?;
+    let shares: HashSet<&str> = chunks.iter().flat_map(|chunk| &chunk.runs).map(|share| share.run.as_str()).collect();
+    let attempt = Attempt::after(chunks.iter().map(|chunk| chunk.generation).max().unwrap_or_default());
+    for run in runs.iter().filter(|run| shares.contains(run.name().as_str())) {
+        let is_taken = store::owner(run)?.is_some_and(|owner| owner.attempt == attempt);
+        if !is_taken {
+            store::create_dir(run.root())?;
+            store::shut_out(run, attempt)?;
+        }
+    }
+    Ok(())
 }
 
 /// Marks the sweep as stopped, so that whoever watches it submits no more, and cancels its jobs: each saves itself and

@@ -2,9 +2,10 @@
 
 use super::{
     Chunk, Share, SlurmError,
-    call::call,
+    call::{SUBMIT_LIMIT, call},
     queue::{Phase, Queue},
     script::{Site, script},
+    track::Track,
     watch::Watch,
 };
 
@@ -15,6 +16,8 @@ impl Watch<'_> {
             withdraw(queue);
             return Ok(());
         }
+        let has_jobs = self.entries(queue).any(|entry| entry.phase != Phase::Over);
+        self.has_jobs = has_jobs;
         for chunk in std::mem::take(&mut self.unsent) {
             if !queue.keys().any(|(name, _)| *name == chunk.name) {
                 self.send(chunk)?;
@@ -52,6 +55,14 @@ impl Watch<'_> {
                 // On several clusters the answer is `id;cluster`.
                 let job = answer.trim().split(';').next().unwrap_or_default().to_owned();
                 self.say("submitted", format!("{} runs submitted as job {job} ({})", chunk.runs.len(), chunk.name));
+                self.has_jobs = true;
+                Ok(())
+            }
+            Err(SlurmError::Silent { reason, .. }) if reason.contains(SUBMIT_LIMIT) && self.is_too_large(&chunk) => {
+                self.most = self.most.min(chunk.runs.len().div_ceil(2));
+                let most = self.most;
+                self.say("cut smaller", format!("{reason}; at most {most} runs are submitted as one job from now on"));
+                self.take_back(&chunk);
                 Ok(())
             }
             Err(silence @ SlurmError::Silent { .. }) => {
@@ -61,6 +72,17 @@ impl Watch<'_> {
             }
             Err(refusal) => Err(refusal),
         }
+    }
+
+    /// Whether a limit on submitted jobs refuses a chunk for its own size, since this sweep has no others.
+    fn is_too_large(&self, chunk: &Chunk) -> bool {
+        chunk.runs.len() > 1 && (!self.has_jobs || chunk.runs.len() > self.most)
+    }
+
+    /// Its runs wait for another chunk.
+    fn take_back(&mut self, chunk: &Chunk) {
+        let is_of = |track: &&mut Track| track.place.as_ref().is_some_and(|(name, _)| *name == chunk.name);
+        self.tracks.iter_mut().filter(is_of).for_each(|track| track.place = None);
     }
 }
 

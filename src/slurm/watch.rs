@@ -84,6 +84,8 @@ pub(super) struct Watch<'a> {
     pub(super) nodes: Nodes,
     /// Chunks of which it is not known whether Slurm has them.
     pub(super) unsent: Vec<Chunk>,
+    /// Whether Slurm has any of this sweep.
+    pub(super) has_jobs: bool,
     pub(super) summary: Summary,
     is_first: bool,
     /// Looks in a row that were not answered.
@@ -105,6 +107,7 @@ impl<'a> Watch<'a> {
             tracks: plan.jobs.iter().map(epoch).collect::<Result<_, SlurmError>>()?,
             nodes: Nodes::new(plan.config.node_failures),
             unsent: Vec::new(),
+            has_jobs: false,
             summary: Summary::default(),
             is_first: true,
             silences: 0,
@@ -112,14 +115,20 @@ impl<'a> Watch<'a> {
         })
     }
 
-    /// Finds the jobs of earlier starts.
+    /// Finds the jobs of earlier starts. One whose run was taken from it meanwhile will do nothing.
     fn adopt(&mut self) -> Result<(), SlurmError> {
-        let runs: HashMap<&str, usize> =
-            self.plan.jobs.iter().enumerate().map(|(number, job)| (job.name.as_str(), number)).collect();
+        let jobs = self.plan.jobs.iter().enumerate();
+        let known = |(number, job): (usize, &'a Job)| {
+            let owner = store::owner(&job.run)?.map_or(0, |owner| owner.attempt.generation);
+            Ok((job.name.as_str(), (number, owner)))
+        };
+        let runs: HashMap<&str, (usize, usize)> = jobs.map(known).collect::<Result<_, SlurmError>>()?;
         for chunk in Chunk::all(self.plan.sweep)? {
             self.generation = self.generation.max(chunk.generation);
             for (task, share) in chunk.runs.iter().enumerate() {
-                if let Some(&run) = runs.get(share.run.as_str()) {
+                if let Some(&(run, owner)) = runs.get(share.run.as_str())
+                    && owner <= chunk.generation
+                {
                     self.tracks[run].place_at(&chunk.name, task);
                 }
             }
@@ -272,8 +281,7 @@ impl<'a> Watch<'a> {
             let Failure { kind, message } = loss.failure;
             let failure = Failure { kind, message: format!("{message} (start {})", track.losses) };
             track.is_over = true;
-            let last = Attempt { generation: self.generation + 1, restart: 0, job: 0, task: 0 };
-            store::shut_out(&job.run, last)?;
+            store::shut_out(&job.run, Attempt::after(self.generation))?;
             give_up(job, &failure)?;
             let state = StateRecord { state: RunState::Failed, failure: Some(failure), ..StateRecord::default() };
             self.finish(run, state);
@@ -303,7 +311,7 @@ impl<'a> Watch<'a> {
     }
 
     /// The tasks of runs that are not over.
-    fn entries<'q>(&self, queue: &'q Queue) -> impl Iterator<Item = &'q Entry> + use<'q, '_, 'a> {
+    pub(super) fn entries<'q>(&self, queue: &'q Queue) -> impl Iterator<Item = &'q Entry> + use<'q, '_, 'a> {
         let places = self.tracks.iter().filter(|track| !track.is_over).filter_map(|track| track.place.as_ref());
         places.filter_map(|place| queue.get(place))
     }

@@ -23,14 +23,11 @@ pub fn write_text(path: &Path, text: &str) -> Result<(), StoreError> {
 /// # Errors
 /// As [`write_text`].
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let temporary = temporary_beside(path);
-    let write = || {
-        let mut file = File::create(&temporary)?;
+    replace(path, |temporary| {
+        let mut file = File::create(temporary)?;
         file.write_all(bytes)?;
         file.sync_all()
-    };
-    write().map_err(StoreError::io("write", path))?;
-    publish(&temporary, path)?;
+    })?;
     sync_folder_of(path)
 }
 
@@ -39,14 +36,23 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 /// # Errors
 /// If the system refuses any step; `path` is then as it was.
 pub fn write_derived(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), StoreError> {
-    let temporary = temporary_beside(path);
-    let write = || {
-        let mut file = BufWriter::with_capacity(1 << 16, File::create(&temporary)?);
+    replace(path, |temporary| {
+        let mut file = BufWriter::with_capacity(1 << 16, File::create(temporary)?);
         fill(&mut file)?;
         file.flush()
-    };
-    write().map_err(StoreError::io("write", path))?;
-    publish(&temporary, path)
+    })
+}
+
+/// Replaces `path` by what `write` makes under a temporary name.
+fn replace(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), StoreError> {
+    let temporary = temporary_beside(path);
+    let written = write(&temporary).map_err(StoreError::io("write", path)).and_then(|()| publish(&temporary, path));
+    written.inspect_err(|_| clear(&temporary))
+}
+
+/// Removes what could not be finished: a full disk needs its room for what is still to be said.
+pub(super) fn clear(temporary: &Path) {
+    let _ = remove(temporary);
 }
 
 /// Replaces `path` by `value` as JSON, durably.
@@ -128,4 +134,26 @@ pub(super) fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
 pub(super) fn temporary_beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{}.tmp", claim::tag()))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_written_whole_takes_no_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        write_text(&path, "old").unwrap();
+        let full = |file: &mut dyn Write| {
+            file.write_all(b"half of it")?;
+            Err(std::io::ErrorKind::StorageFull.into())
+        };
+        assert!(write_derived(&path, full).is_err());
+        fs::create_dir(folder.path().join("taken")).unwrap();
+        assert!(write_text(&folder.path().join("taken"), "new").is_err());
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.path()).collect();
+        assert_eq!((left.len(), fs::read_to_string(&path).unwrap().as_str()), (2, "old"), "{left:?}");
+    }
 }

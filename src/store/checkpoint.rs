@@ -41,13 +41,16 @@ impl CheckpointSet {
         let folder = run.checkpoints().join(folder_name(epoch));
         let temporary = run.checkpoints().join(format!(".{}.{}.tmp", folder_name(epoch), claim::tag()));
         remove(&temporary)?;
-        atomic::create_dir(&temporary)?;
-        fill(&temporary).map_err(StoreError::io("write", &temporary))?;
-        write_rows(&temporary.join(IMAGES), images)?;
-        write_checksums(&temporary)?;
-        claim::check(&folder)?;
-        remove(&folder)?;
-        atomic::publish(&temporary, &folder)?;
+        let write = || {
+            atomic::create_dir(&temporary)?;
+            fill(&temporary).map_err(StoreError::io("write", &temporary))?;
+            write_rows(&temporary.join(IMAGES), images)?;
+            write_checksums(&temporary)?;
+            claim::check(&folder)?;
+            remove(&folder)?;
+            atomic::publish(&temporary, &folder)
+        };
+        write().inspect_err(|_| atomic::clear(&temporary))?;
         atomic::sync_folder_of(&folder)?;
         Ok(Self { epoch, folder })
     }
@@ -173,6 +176,18 @@ mod tests {
         fs::write(run.checkpoints().join("epoch-00002/model.bin"), [9; 64]).unwrap();
         assert_eq!(CheckpointSet::newest(&run, 2).unwrap().unwrap().epoch, 1);
         assert_eq!(CheckpointSet::of_epoch(&run, 2), None);
+    }
+
+    #[test]
+    fn a_set_that_could_not_be_written_whole_takes_no_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::new(folder.path());
+        let full = |folder: &Path| {
+            fs::write(folder.join("model.bin"), [1; 64])?;
+            Err(io::ErrorKind::StorageFull.into())
+        };
+        assert!(CheckpointSet::write(&run, 1, &[], full).is_err());
+        assert_eq!(fs::read_dir(run.checkpoints()).unwrap().count(), 0);
     }
 
     #[test]

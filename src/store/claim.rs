@@ -31,6 +31,14 @@ pub struct Attempt {
     pub task: usize,
 }
 
+impl Attempt {
+    /// What comes after every job of that submission, however often it is started anew, and before any of the next: the
+    /// run is no job's.
+    pub fn after(generation: usize) -> Self {
+        Self { generation: generation + 1, restart: 0, job: 0, task: 0 }
+    }
+}
+
 /// `ArrayJobId_TaskId.RestartCount`: no two attempts of a cluster share it.
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -119,6 +127,12 @@ pub fn owner(run: &RunDir) -> Result<Option<Owner>, StoreError> {
     atomic::read_json(&run.owner())
 }
 
+/// Whether a cluster's job has the run, so that it may go on without a scheduler on this machine; so it is taken to be
+/// where that cannot be read.
+pub fn has_job(run: &RunDir) -> bool {
+    owner(run).map_or(true, |owner| owner.is_some_and(|owner| owner.attempt.job > 0))
+}
+
 /// Whether what this process claims is still its own; always so where it claims nothing or `path` lies elsewhere.
 ///
 /// # Errors
@@ -177,6 +191,7 @@ mod tests {
     fn later_submissions_come_after_earlier_ones_however_often_those_are_restarted() {
         assert!(attempt(2, 0, 10) > attempt(1, 5, 99));
         assert!(attempt(1, 1, 10) > attempt(1, 0, 10));
+        assert!(Attempt::after(1) > attempt(1, 99, 99) && Attempt::after(1) < attempt(2, 0, 1));
         assert_eq!(attempt(1, 2, 10).to_string(), "10_3.2");
     }
 

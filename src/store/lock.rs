@@ -1,4 +1,5 @@
-//! One orchestrator a sweep: an advisory lock on sweep.lock, whose content names the holder.
+//! One orchestrator a sweep: an advisory lock on sweep.lock, whose content names the holder. Where the file system has
+//! no locks, the content alone must do.
 
 use std::{
     fs::{File, OpenOptions},
@@ -8,7 +9,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{StoreError, SweepDir, create_dir, current_process, is_alive};
@@ -20,7 +24,8 @@ const ASKING: Duration = Duration::from_millis(100);
 /// Held while a sweep runs. It ends with the process, however that ends.
 #[derive(Debug)]
 pub struct SweepLock {
-    _file: File,
+    file: File,
+    is_certain: bool,
 }
 
 /// Who holds a sweep.
@@ -49,6 +54,20 @@ pub enum LockError {
         /// Who, if it has said so yet.
         holder: Option<Holder>,
     },
+    /// The lock file names a process elsewhere, and the file system does not say whether it lives.
+    #[error(
+        "{sweep} was taken by {}, and its file system has no locks by which to tell whether that still runs; if it does \
+         not, remove {lock}",
+        describe(Some(.holder)), sweep = .sweep.display(), lock = .lock.display()
+    )]
+    Unknown {
+        /// The sweep's folder.
+        sweep: PathBuf,
+        /// The lock file.
+        lock: PathBuf,
+        /// Whom it names.
+        holder: Holder,
+    },
     /// The lock file cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -62,18 +81,16 @@ impl SweepLock {
     pub fn acquire(sweep: &SweepDir) -> Result<Self, LockError> {
         create_dir(sweep.root())?;
         let path = sweep.lock();
-        let mut file = open(&path)?;
-        match take(&file) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(held(sweep)),
-            // A file system without locks: the content alone must do.
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOLCK) if living_holder(sweep).is_none() => {}
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOLCK) => return Err(held(sweep)),
-            Err(e) => return Err(StoreError::io("lock", &path)(e.into()).into()),
-        }
+        let file = open(&path)?;
+        let mut lock = Self { is_certain: judge(take(&file), sweep)?, file };
         let holder = Holder { process: current_process(), host: host(), since: now() };
-        write(&mut file, &holder).map_err(StoreError::io("write", &path))?;
-        Ok(Self { _file: file })
+        write(&mut lock.file, &holder).map_err(StoreError::io("write", &path))?;
+        Ok(lock)
+    }
+
+    /// Whether the system itself keeps others out; else two that start at the same moment may both have the sweep.
+    pub fn is_certain(&self) -> bool {
+        self.is_certain
     }
 
     /// Who runs the sweep now; `None` if nobody does.
@@ -81,6 +98,13 @@ impl SweepLock {
         let file = File::open(sweep.lock()).ok()?;
         let free = flock(&file, FlockOperation::NonBlockingLockShared).is_ok();
         if free { None } else { living_holder(sweep) }
+    }
+}
+
+impl Drop for SweepLock {
+    /// Where there are no locks, other machines would take this process to live for ever.
+    fn drop(&mut self) {
+        let _ = self.file.set_len(0);
     }
 }
 
@@ -101,7 +125,7 @@ fn take(file: &File) -> rustix::io::Result<()> {
     let deadline = Instant::now() + ASKING;
     loop {
         match flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(ASKING / 10),
+            Err(Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(ASKING / 10),
             taken => return taken,
         }
     }
@@ -124,8 +148,19 @@ fn write(file: &mut File, holder: &Holder) -> io::Result<()> {
     file.write_all((serde_json::to_string(holder)? + "\n").as_bytes())
 }
 
-fn held(sweep: &SweepDir) -> LockError {
-    LockError::Held { sweep: sweep.root().to_owned(), holder: living_holder(sweep) }
+/// Whether the sweep was surely taken, by what the system answered; where it knows no locks, the lock file decides.
+fn judge(taken: rustix::io::Result<()>, sweep: &SweepDir) -> Result<bool, LockError> {
+    let (folder, lock) = (sweep.root().to_owned(), sweep.lock());
+    match taken {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Err(LockError::Held { sweep: folder, holder: living_holder(sweep) }),
+        Err(Errno::OPNOTSUPP | Errno::NOLCK | Errno::NOSYS) => match living_holder(sweep) {
+            None => Ok(false),
+            Some(holder) if holder.is_here() => Err(LockError::Held { sweep: folder, holder: Some(holder) }),
+            Some(holder) => Err(LockError::Unknown { sweep: folder, lock, holder }),
+        },
+        Err(e) => Err(StoreError::io("lock", &lock)(e.into()).into()),
+    }
 }
 
 /// What the lock file says, unless that process is known to be gone.
@@ -170,6 +205,22 @@ mod tests {
         drop(lock);
         assert_eq!(SweepLock::holder(&sweep), None);
         SweepLock::acquire(&sweep).unwrap();
+    }
+
+    #[test]
+    fn without_locks_the_file_decides_and_what_it_says_ends_with_its_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let sweep = SweepDir::new(folder.path());
+        let lock = SweepLock::acquire(&sweep).unwrap();
+        for none in [Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOLCK] {
+            assert!(matches!(judge(Err(none), &sweep), Err(LockError::Held { .. })));
+        }
+        drop(lock);
+        assert!(!judge(Err(Errno::NOSYS), &sweep).unwrap());
+        let elsewhere = Holder { process: current_process(), host: "login2".into(), since: 0 };
+        std::fs::write(sweep.lock(), serde_json::to_string(&elsewhere).unwrap()).unwrap();
+        let refusal = judge(Err(Errno::NOSYS), &sweep).unwrap_err().to_string();
+        assert!(refusal.contains("on login2") && refusal.contains("sweep.lock"), "{refusal}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use atomic::{
     create_dir, read_json, remove, remove_temporaries, write_bytes, write_derived, write_json, write_text,
 };
 pub use checkpoint::{CheckpointSet, images_of};
-pub use claim::{Attempt, Owner, TakeOver, owner, shut_out, take_over, token, write_as};
+pub use claim::{Attempt, Owner, TakeOver, has_job, owner, shut_out, take_over, token, write_as};
 pub use error::StoreError;
 pub use journal::{Entry, Journal};
 pub use layout::{RunDir, SweepDir};

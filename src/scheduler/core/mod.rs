@@ -10,6 +10,7 @@ use super::{
     event::{Action, Event, Outcome},
     halving::Halving,
     job::Demand,
+    packing::Seen,
     pool::Pool,
     sentinel::Sentinel,
 };
@@ -110,7 +111,9 @@ pub(super) fn step(state: &mut State, event: Event) -> Vec<Action> {
         Event::Sign { run, epoch } => state.sign(run, epoch),
         Event::Rung { run, epoch, score } => state.rung(run, epoch, score, &mut actions),
         Event::Measured { run, mib } => state.measured(run, mib),
-        Event::Memory { device, free_mib } => state.pool.note_free(device, free_mib, state.now),
+        Event::Memory { device, free_mib, others_mib } => {
+            state.pool.note_memory(device, Seen { free_mib, others_mib }, state.now)
+        }
         Event::Ended { run, outcome } => state.ended(run, outcome, &mut actions),
         Event::DeviceLost { device, reason } => state.device_lost(device, reason, &mut actions),
         Event::Stop => state.stop(&mut actions),

@@ -21,7 +21,7 @@ enum Move {
     Lose(usize),
     Rung { which: usize, score: u32 },
     Measure { which: usize, mib: u64 },
-    Memory { device: usize, free_mib: u64 },
+    Memory { device: usize, free_mib: u64, others_mib: Option<u64> },
     Stop,
     StopNow,
 }
@@ -57,7 +57,8 @@ fn moves() -> impl Strategy<Value = Move> {
         1 => (0..5_usize).prop_map(Move::Lose),
         4 => (any::<usize>(), 0..100_u32).prop_map(|(which, score)| Move::Rung { which, score }),
         2 => (any::<usize>(), 1..2000_u64).prop_map(|(which, mib)| Move::Measure { which, mib }),
-        2 => (0..5_usize, 0..3000_u64).prop_map(|(device, free_mib)| Move::Memory { device, free_mib }),
+        2 => (0..5_usize, 0..3000_u64, prop::option::of(0..2000_u64))
+            .prop_map(|(device, free_mib, others_mib)| Move::Memory { device, free_mib, others_mib }),
         1 => Just(Move::Stop),
         1 => Just(Move::StopNow),
     ]
@@ -67,7 +68,8 @@ fn states() -> impl Strategy<Value = State> {
     let demand = prop::option::of((1..4_usize, 1..4_usize))
         .prop_map(|sizes| sizes.map(|(batch, pixels)| Demand { batch, pixels, width: 8, depth: 4 }));
     let runs = prop::collection::vec((0..4_usize, 0..4_u32, demand), 1..16);
-    let devices = prop::collection::vec((prop::option::of(1..3_u64), any::<bool>(), 1..4_usize), 1..5);
+    let devices = prop::collection::vec((prop::option::of(1..3_u64), any::<bool>(), 0..4_usize), 1..5)
+        .prop_filter("some device has a slot", |devices| devices.iter().any(|device| device.2 > 0));
     let manner = (any::<bool>(), any::<bool>());
     (runs, devices, 0..3_usize, 0..4_usize, manner).prop_map(|(runs, devices, retries, max_fails, (packs, halves))| {
         let specs = runs.into_iter().map(|(cell, seed, demand)| spec(cell, &seed.to_string(), demand)).collect();
@@ -167,7 +169,7 @@ fn event_of(chosen: Move, state: &State) -> Option<Event> {
             Event::Rung { run, epoch: 1 << state.runs[run].spec.rungs.min(40), score }
         }
         Move::Measure { which, mib } => Event::Measured { run: nth(which)?, mib },
-        Move::Memory { device, free_mib } => Event::Memory { device, free_mib },
+        Move::Memory { device, free_mib, others_mib } => Event::Memory { device, free_mib, others_mib },
         Move::Stop => Event::Stop,
         Move::StopNow => Event::StopNow,
     })

@@ -163,6 +163,20 @@ fn a_device_on_which_different_settings_fail_in_a_row_is_set_aside() {
 }
 
 #[test]
+fn a_device_without_a_slot_is_none_that_is_left() {
+    let halts = |mut state: State, failures: usize| {
+        let actions = (0..failures).flat_map(|run| step(&mut state, ended(run, failed(FailureKind::ExitCode))));
+        actions.filter(|action| matches!(action, Action::Halt { .. })).count() == 1 && state.is_over()
+    };
+    let mut alike = state(Settings { retries: 0, ..settings() }, 9, 2, &[0]);
+    step(&mut alike, time(0));
+    let mut worked = alike.clone();
+    assert!(halts(alike, 3), "three that fail alike on the only device in use are enough");
+    step(&mut worked, Event::Sign { run: 0, epoch: Some(1) });
+    assert!(!halts(worked.clone(), 5) && halts(worked, 6), "it is the last, and judged as such");
+}
+
+#[test]
 fn a_disk_that_takes_no_more_stops_the_sweep_to_be_resumed() {
     let mut state = state(settings(), 3, 2, &[0, 1]);
     step(&mut state, time(0));
@@ -244,23 +258,45 @@ fn nobody_gives_way_where_nobody_waits_and_a_spared_run_goes_on() {
     assert_eq!(step(&mut state, rung(1, 8, 0.1)), []);
 }
 
+fn memory(free_mib: u64, others_mib: Option<u64>) -> Event {
+    Event::Memory { device: 0, free_mib, others_mib }
+}
+
 #[test]
-fn runs_are_packed_once_the_first_was_measured_and_a_leaking_device_is_set_aside() {
+fn runs_are_packed_once_the_first_was_measured_and_wait_until_its_memory_is_back() {
     let demand = Some(Demand { batch: 4, pixels: 64 * 64, width: 16, depth: 5 });
     let specs = (0..9).map(|run| spec(run, "0", demand)).collect();
     let mut state = State::new(settings(), specs, Pool::new(vec![device(0, true)], &[0; 4], true), None);
-    step(&mut state, Event::Memory { device: 0, free_mib: 10_000 });
+    step(&mut state, memory(10_000, Some(0)));
     assert_eq!(state.running.len(), 1, "the first one runs alone");
     step(&mut state, Event::Measured { run: 0, mib: 2_900 });
     assert_eq!(state.running.len(), 3, "three need 8,700 of 10,000 MiB");
     for run in 0..3 {
-        step(&mut state, Event::Memory { device: 0, free_mib: 1_300 });
+        step(&mut state, memory(1_300, Some(0)));
         step(&mut state, ended(run, Outcome::Completed));
     }
     assert_eq!(state.running.len(), 0, "the memory of the three has not come back");
     assert_eq!(state.next_deadline(), Some(15 * SECOND));
     let mut late = state.clone();
-    assert!(matches!(step(&mut late, Event::Memory { device: 0, free_mib: 9_900 })[..], [Action::Start { .. }, ..]));
-    let actions = step(&mut state, time(15));
-    assert!(actions.iter().any(|action| matches!(action, Action::SetAside { device: 0, .. })), "{actions:?}");
+    assert!(matches!(step(&mut late, memory(9_900, Some(0)))[..], [Action::Start { .. }, ..]));
+    assert!(matches!(step(&mut state, time(15))[..], [Action::Start { .. }]), "it is the last device");
+}
+
+#[test]
+fn a_device_is_set_aside_for_memory_that_nobody_has() {
+    let mut state = state(settings(), 9, 2, &[0, 1]);
+    step(&mut state, memory(10_000, Some(0)));
+    step(&mut state, time(0));
+    let end_with = |state: &mut State, run, seen| {
+        step(state, seen);
+        step(state, ended(run, Outcome::Completed))
+    };
+    let actions = end_with(&mut state, 0, memory(4_000, Some(6_000)));
+    assert!(actions.contains(&Action::Start { run: 2, slot: 0 }), "another program has it: {actions:?}");
+    let actions = end_with(&mut state, 2, memory(4_000, None));
+    assert!(matches!(actions[..], [Action::Finish { .. }]), "{actions:?}");
+    assert_eq!(step(&mut state, time(15)), [Action::Start { run: 3, slot: 0 }], "who has it cannot be told");
+    end_with(&mut state, 3, memory(1_000, Some(500)));
+    let actions = step(&mut state, time(30));
+    assert!(matches!(&actions[..], [Action::SetAside { device: 0, reason }] if reason.contains("2500 of 4000 MiB")));
 }
