@@ -185,9 +185,10 @@ pub enum Ending {
 }
 
 impl Summary {
-    /// The program's exit code: 0 all completed, 1 some failed, 75 stopped and resumable, 130 after Ctrl-C.
+    /// The program's exit code: 0 all completed, 1 some failed, 75 stopped and resumable, 130 after Ctrl-C. One that
+    /// came when nothing was left to do ended nothing.
     pub fn exit_code(&self) -> u8 {
-        match self.ending {
+        match self.ending.filter(|_| self.stopped + self.left > 0) {
             Some(Ending::Interrupted) => 130,
             Some(Ending::Stopped | Ending::TimeUp) => 75,
             None if !self.failed.is_empty() || self.halted.is_some() => 1,
