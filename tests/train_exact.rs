@@ -11,8 +11,8 @@ use std::{
 use sweepscope::{
     data::synth,
     domain::{
-        ClassRow, ClassSpec, ClassWeights, EarlyStopping, FailureKind, Fractions, InputMode, InputSize, Precision,
-        RunConfig, RunId, RunState, Split, SplitStrategy,
+        ClassRow, ClassSpec, ClassWeights, EarlyStopping, FailureKind, Fractions, InputMode, InputSize, LossKind,
+        Precision, RunConfig, RunId, RunState, Split, SplitStrategy,
     },
     model::weights,
     protocol::Message,
@@ -245,8 +245,19 @@ fn a_loss_that_is_not_finite_ends_the_run_and_says_where() {
     config.train.learning_rate = 1e38;
     config.train.gradient_clip = 0.0;
     config.train.warmup_epochs = 0;
-    let wild = prepare(&folder.path().join("wild"), &config);
-    let failure = worker::run(&wild, Device::Cpu, 1, &AtomicBool::new(false), &mut |_: &Message| ()).unwrap_err();
-    assert_eq!(failure.kind, FailureKind::NotFinite);
-    assert!(failure.message.contains("epoch 1"), "{failure}");
+    let fails = |name: &str, config: &RunConfig| {
+        let wild = prepare(&folder.path().join(name), config);
+        let failure = worker::run(&wild, Device::Cpu, 1, &AtomicBool::new(false), &mut |_: &Message| ()).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::NotFinite);
+        assert!(!wild.epochs_csv().exists() && !wild.checkpoints().join("last").exists(), "nothing is recorded of it");
+        failure.message
+    };
+    assert!(fails("wild", &config).contains("step 2 of epoch 1"));
+    config.loss.kind = LossKind::Ce;
+    assert!(fails("wild_ce", &config).contains("step 2 of epoch 1"));
+    // Where the last epoch's only step ruins the weights, the figures after it tell.
+    (config.train.epochs, config.train.batch_size) = (1, 24);
+    assert!(fails("ruined_ce", &config).contains("train images after epoch 1"));
+    config.loss.kind = LossKind::DiceCe;
+    assert!(fails("ruined", &config).contains("train images after epoch 1"));
 }

@@ -120,13 +120,16 @@ where
         let logits = model.forward_train(Tensor::from_data(images, self.device), stream);
         let loss = A::loss(logits, &batch.target, &self.loss);
         let value = loss.clone().into_scalar().elem::<f64>();
-        if !value.is_finite() {
-            let message = format!(
-                "the loss of step {} of epoch {epoch} is {value}; try a lower learning rate, warm-up or gradient_clip",
-                step + 1
-            );
-            return Err(Failure::new(FailureKind::NotFinite, message));
-        }
+        expect_finite(value, &format!("step {} of epoch {epoch}", step + 1))?;
         Ok((value, gradients(model, loss.backward())))
     }
+}
+
+/// A network whose loss `of` something is not finite is ruined for good.
+pub(super) fn expect_finite(loss: f64, of: &str) -> Result<(), Failure> {
+    if loss.is_finite() {
+        return Ok(());
+    }
+    let message = format!("the loss of {of} is {loss}; try a lower learning rate, warm-up or gradient_clip");
+    Err(Failure::new(FailureKind::NotFinite, message))
 }

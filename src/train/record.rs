@@ -7,7 +7,7 @@ use burn::{module::AutodiffModule, tensor::backend::AutodiffBackend};
 
 use super::{
     Say, Training, best, checkpoint,
-    epoch::{Network, Spent},
+    epoch::{Network, Spent, expect_finite},
     evaluate::evaluate,
     resume::History,
     stops, storage,
@@ -38,6 +38,11 @@ where
     ) -> Result<(), Failure> {
         let epoch = state.epoch + 1;
         let mut record = self.figures(network, epoch, learning_rate);
+        // The last step may have ruined the weights, and no figure is ever NaN.
+        for row in &record.splits {
+            row.loss
+                .map_or(Ok(()), |loss| expect_finite(loss, &format!("the {} images after epoch {epoch}", row.split)))?;
+        }
         record.timing.attempt = state.attempts;
         record.timing.train_seconds = spent.train_seconds;
         record.timing.wait_seconds = Some(spent.wait_seconds);
