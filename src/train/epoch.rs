@@ -22,7 +22,8 @@ use crate::{
 /// Shortest time between two step messages.
 const STEP_PAUSE: Duration = Duration::from_millis(100);
 
-/// What training moves.
+/// What training moves. A clone shares memory with it until one of them moves on.
+#[derive(Clone)]
 pub struct Network<A: AutodiffBackend> {
     pub model: UNet<A>,
     pub optimizer: Optimizer<A::InnerBackend>,

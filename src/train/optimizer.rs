@@ -25,6 +25,7 @@ const EPSILON: f64 = 1e-7;
 pub type Gradients<B> = BTreeMap<String, FloatTensor<B>>;
 
 /// The update rule and what it remembers of each parameter.
+#[derive(Clone)]
 pub struct Optimizer<B: Backend> {
     rule: Rule,
     weight_decay: f64,
