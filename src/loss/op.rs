@@ -144,10 +144,32 @@ mod tests {
     }
 
     #[test]
+    fn an_image_of_ignored_pixels_alone_changes_neither_loss_nor_gradient() {
+        let (logits, mut target) = case();
+        target.labels[2 * 35..].fill(IGNORED);
+        let fewer = Target { labels: target.labels[..2 * 35].to_vec(), shape: [2, 5, 7] };
+        let of_two = || logits.clone().narrow(0, 0, 2);
+        for kind in [LossKind::Dice, LossKind::DiceMacro, LossKind::Ce] {
+            let loss = Loss::new(&LossConfig { kind, ..LossConfig::default() }, &[1; 4]);
+            let losses = [
+                A::loss(logits.clone(), &target, &loss),
+                stock_loss(logits.clone(), &target, &loss),
+                A::loss(of_two(), &fewer, &loss),
+                stock_loss(of_two(), &fewer, &loss),
+            ];
+            let values = losses.clone().map(|loss| loss.into_scalar());
+            assert!(values.iter().all(|value| (value - values[0]).abs() < 1e-5), "{kind:?}: {values:?}");
+            let gradients = losses.map(|loss| logits.grad(&loss.backward()).unwrap());
+            let off = |g: &Tensor<Flex, 4>| (g.clone() - gradients[0].clone()).abs().max().into_scalar();
+            assert!(gradients.iter().all(|g| off(g) < 1e-6), "{kind:?}");
+        }
+    }
+
+    #[test]
     fn a_batch_with_nothing_to_count_has_a_finite_loss_and_no_gradient_from_surprise() {
         let (logits, mut target) = case();
         target.labels.fill(IGNORED);
-        for kind in [LossKind::Ce, LossKind::DiceCe, LossKind::Focal] {
+        for kind in [LossKind::Ce, LossKind::Dice, LossKind::DiceCe, LossKind::Focal] {
             let loss = Loss::new(&LossConfig { kind, ..LossConfig::default() }, &[1; 4]);
             let (fused, stock) = (A::loss(logits.clone(), &target, &loss), stock_loss(logits.clone(), &target, &loss));
             let gradient = logits.grad(&stock.backward()).unwrap().abs().max().into_scalar();

@@ -18,6 +18,11 @@ pub struct ClassSums {
 /// One image's sums, a class each.
 pub type ImageSums = Vec<ClassSums>;
 
+/// Whether any pixel of the image counts: not all are ignored.
+pub fn counts(sums: &ImageSums) -> bool {
+    sums.iter().any(|class| class.truth > 0.0)
+}
+
 /// Smallest probability whose logarithm is taken (Keras's epsilon).
 pub(super) const LEAST: f32 = 1e-7;
 
