@@ -11,10 +11,10 @@ use std::{
 use sweepscope::{
     data::synth,
     domain::{
-        ClassRow, ClassSpec, ClassWeights, EarlyStopping, EpochRow, FailureKind, Fractions, InputMode, InputSize,
-        LossKind, Precision, RunConfig, RunId, RunState, Split, SplitStrategy,
+        ClassRow, ClassSpec, ClassWeights, EarlyStopping, EpochRow, Failure, FailureKind, Fractions, InputMode,
+        InputSize, LossKind, Precision, RunConfig, RunId, RunState, Split, SplitStrategy,
     },
-    model::weights,
+    model::{self, weights},
     protocol::Message,
     store::{RunDir, RunFile, read_rows},
     train::{Predictor, export},
@@ -238,6 +238,15 @@ fn what_cannot_be_trained_is_refused_with_every_reason() {
         assert!(failure.message.contains(reason), "{failure}");
     }
     assert_eq!(refused.read_state().unwrap().failure, Some(failure));
+}
+
+#[test]
+fn a_gpu_that_cannot_be_used_is_no_fault_of_the_device_and_not_tried_again() {
+    let Err(reason) = model::gpu() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let run = prepare(folder.path(), &settings(folder.path()));
+    let failure = worker::run(&run, Device::Cuda, 1, &AtomicBool::new(false), &mut |_: &Message| ()).unwrap_err();
+    assert_eq!(failure, Failure::new(FailureKind::BadConfig, reason));
 }
 
 #[test]

@@ -168,7 +168,8 @@ fn report_is_stale(plan: &Plan) -> bool {
 
 fn options(loaded: &Loaded, flags: &Schedule, val_share: f64) -> Result<Options, Refusal> {
     let schedule = flags.apply(&loaded.spec.schedule)?;
-    let inventory = devices::find(&schedule.devices, jobs::can_use_gpus(&loaded.plan))?;
+    let outside = loaded.plan.entries.iter().any(|entry| entry.config.trainer.is_some());
+    let inventory = super::devices::find(&schedule.devices, outside)?;
     for note in &inventory.notes {
         console::note(note);
     }
