@@ -1,6 +1,6 @@
 //! Settings that are valid one by one and impossible together.
 
-use super::{ClassWeights, InputSize, MaskLayout, Precision, RunConfig, SplitConfig, SplitStrategy};
+use super::{ClassWeights, InputSize, MaskLayout, Norm, Precision, RunConfig, SplitConfig, SplitStrategy};
 
 /// Why a run cannot be trained, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,10 +18,12 @@ impl RunConfig {
     pub fn contradictions(&self, classes: Option<usize>) -> Vec<Contradiction> {
         let of_classes =
             [self.unknown_class(), self.idle_ignored_value(), classes.and_then(|n| self.uneven_weights(n))];
+        // What an outside trainer makes of its settings is not known.
+        let of_trainer = if self.trainer.is_none() { [self.norm_of_one_value()] } else { [None] };
         self.indivisible_input()
             .into_iter()
             .chain(self.split.contradictions())
-            .chain(of_classes.into_iter().flatten())
+            .chain(of_classes.into_iter().chain(of_trainer).flatten())
             .collect()
     }
 
@@ -48,6 +50,21 @@ impl RunConfig {
                 "input_size {height} × {width} is not a multiple of {step}, which model.depth {depth} halves it by"
             ),
             help: format!("try {} × {}, or a smaller model.depth", near(height), near(width)),
+        })
+    }
+
+    /// A value less its own mean is 0 whatever the image, and its running variance goes to 0.
+    fn norm_of_one_value(&self) -> Option<Contradiction> {
+        let InputSize([height, width]) = self.data.input_size;
+        let of_one = [height, width] == [1 << (self.model.depth - 1).min(31); 2] && self.train.batch_size == 1;
+        (of_one && self.model.norm == Norm::Batch).then(|| Contradiction {
+            key: "model.norm",
+            message: format!(
+                "model.norm \"batch\" has one value a channel to normalise where batch_size is 1 and model.depth {} \
+                 makes {height} × {width} pixels one",
+                self.model.depth
+            ),
+            help: "set model.norm = \"group\", a larger batch_size or input_size, or a smaller model.depth".into(),
         })
     }
 
