@@ -240,7 +240,14 @@ fn settings_that_the_built_in_trainer_can_make_nothing_of_are_named() {
     assert!(refused(one).contains("has one value a channel"));
     assert_eq!(of(&one.replace("[model]", "[model]\nnorm = \"group\"")).unwrap(), 4);
     assert_eq!(of(&one.replace("[8, 16]", "[[8, 16], 16]")).unwrap(), 4);
-    assert_eq!(of(&format!("{one}[trainer]\ncommand = [\"true\"]\n")).unwrap(), 4);
+    let decay = "[grid]\n\"train.optimizer\" = [\"adam\", \"adamw\"]\n";
+    assert!(refused(decay).contains("set train.weight_decay"));
+    assert_eq!(of(&format!("{decay}[train]\nweight_decay = 0.01\n")).unwrap(), 2);
+    let turns = "[augment]\nrotate90 = true\n[grid]\ninput_size = [64, [64, 128]]\n";
+    assert!(refused(turns).contains("64 × 128: not square"));
+    for sections in [one, decay, turns] {
+        assert!(of(&format!("{sections}[trainer]\ncommand = [\"true\"]\n")).is_ok(), "{sections}");
+    }
 }
 
 #[test]
