@@ -12,7 +12,7 @@ use sweepscope::{
     data::synth,
     domain::{
         ClassRow, ClassSpec, ClassWeights, EarlyStopping, EpochRow, Failure, FailureKind, Fractions, InputMode,
-        InputSize, LossKind, Precision, RunConfig, RunId, RunState, Split, SplitStrategy,
+        InputSize, LossKind, Norm, Optimizer, Precision, RunConfig, RunId, RunState, Split, SplitStrategy,
     },
     model::{self, weights},
     protocol::Message,
@@ -215,6 +215,34 @@ fn an_export_starts_another_run_and_frozen_layers_stay_as_they_are() {
     assert_eq!((predictor.channels(), predictor.classes()), (1, 5));
     let labels = predictor.labels(&vec![0.5; 32 * 32], [32, 32], [48, 40]);
     assert!(labels.len() == 48 * 40 && labels.iter().all(|label| *label < 5));
+}
+
+#[test]
+fn batches_of_three_and_one_accumulated_move_the_weights_as_one_of_four() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    synth::write(&data, synth::Options { images: 8, ..synth::Options::default() }).unwrap();
+    let mut config = settings(&data);
+    config.split.fractions = Fractions { train: 0.5, val: 0.5, test: 0.0 };
+    (config.model.norm, config.model.dropout, config.loss.kind) = (Norm::Group, 0.0, LossKind::Ce);
+    (config.train.optimizer, config.train.gradient_clip, config.train.epochs) = (Optimizer::Sgd, 0.0, 1);
+    let mut trained = |name: &str, batch_size: usize, accumulate: usize| {
+        (config.train.batch_size, config.train.accumulate) = (batch_size, accumulate);
+        let run_of = prepare(&folder.path().join(name), &config);
+        assert_eq!(run(&run_of, 1, usize::MAX), Outcome::Completed);
+        let rows: Vec<EpochRow> = read_rows(&run_of.epochs_csv()).unwrap();
+        assert_eq!(rows[0].images, 4);
+        weights::from_bytes(&export(&run_of).unwrap()).unwrap()
+    };
+    let (whole, parts, alone) = (trained("whole", 4, 1), trained("parts", 3, 2), trained("alone", 3, 1));
+    let apart = |other: &weights::Arrays| {
+        let of_array = |(name, array): (&String, &weights::Array)| {
+            array.values.iter().zip(&other[name].values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        whole.iter().map(of_array).fold(0.0, f32::max)
+    };
+    let (rounding, two_steps) = (apart(&parts), apart(&alone));
+    assert!(rounding < 1e-6 && two_steps > 1e-4, "{rounding}, {two_steps}");
 }
 
 fn epoch_of(line: &str) -> String {

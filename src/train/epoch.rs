@@ -9,6 +9,7 @@ use burn::{prelude::*, tensor::backend::AutodiffBackend};
 
 use super::{
     Batch, Gradients, Optimizer, Say, Training, gradients, loader,
+    optimizer::mean,
     resume::History,
     schedule::{learning_rate, reductions},
 };
@@ -80,20 +81,18 @@ where
         let mut waited = Duration::ZERO;
         let mut said: Option<Instant> = None;
         let mut rate = learning_rate(0, steps);
-        let mut waiting = Gradients::<A::InnerBackend>::new();
-        let mut count = 0;
+        let mut waiting = (Gradients::<A::InnerBackend>::new(), 0);
         for step in 0..steps {
             let asked = Instant::now();
             let Ok(batch) = batches.recv() else { break };
             waited += asked.elapsed();
             rate = learning_rate(step, steps);
+            let images = batch.target.shape[0];
             let (loss, found) = self.backward(&mut network.model, batch, epoch, step)?;
-            waiting = if count == 0 { found } else { super::optimizer::sum::<A::InnerBackend>(waiting, found) };
-            count += 1;
-            if count == config.accumulate.max(1) || step + 1 == steps {
-                let mean = super::optimizer::divide::<A::InnerBackend>(std::mem::take(&mut waiting), count);
-                network.model = network.optimizer.step::<A, _>(network.model, mean, rate);
-                count = 0;
+            waiting = mean::<A::InnerBackend>(waiting, (found, images));
+            if (step + 1).is_multiple_of(config.accumulate.max(1)) || step + 1 == steps {
+                let (gradients, _) = std::mem::take(&mut waiting);
+                network.model = network.optimizer.step::<A, _>(network.model, gradients, rate);
             }
             if said.is_none_or(|said| said.elapsed() >= STEP_PAUSE) {
                 say(&Message::Step { epoch, step: step + 1, steps, loss: Some(loss) });
