@@ -16,7 +16,7 @@ use sweepscope::{
     },
     model::{self, weights},
     protocol::Message,
-    store::{RunDir, RunFile, read_rows},
+    store::{RunDir, RunFile, append_rows, read_rows},
     train::{Predictor, export},
     worker::{self, Device, Outcome},
 };
@@ -132,6 +132,11 @@ fn threads_and_interruptions_change_no_byte() {
         run(&damaged, 1, usize::MAX);
         damaged.read_state().unwrap()
     };
+    // The test images had been looked at.
+    let (epochs, classes): (Vec<EpochRow>, Vec<ClassRow>) =
+        (read_rows(&damaged.epochs_csv()).unwrap(), read_rows(&damaged.classes_csv()).unwrap());
+    append_rows(&damaged.epochs_csv(), &[EpochRow { epoch: 2, split: Split::Test, ..epochs[0].clone() }]).unwrap();
+    append_rows(&damaged.classes_csv(), &[ClassRow { epoch: 2, split: Split::Test, ..classes[0].clone() }]).unwrap();
     state.state = RunState::Stopped;
     damaged.write_state(&state).unwrap();
     fs::write(damaged.checkpoints().join("last/model.safetensors"), b"nonsense").unwrap();

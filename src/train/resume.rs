@@ -1,15 +1,15 @@
 //! Where a training goes on: the newest whole checkpoint set, with the tables cut back to its epoch.
 
-use std::fs;
+use std::{collections::BTreeMap, fs, slice};
 
 use burn::tensor::backend::AutodiffBackend;
 
 use super::{Optimizer, Training, best, checkpoint, epoch::Network, storage};
 use crate::{
-    domain::{EpochRow, Failure, FailureKind, Metric, RunState, StateRecord},
+    domain::{EpochRow, Failure, FailureKind, Metric, RunState, Split, StateRecord},
     loss::LossOps,
     model::{ConvOps, Freeze, UNet, pretrained},
-    store::{CheckpointSet, StoreError, cut_after, read_rows},
+    store::{CheckpointSet, StoreError, cut_after, cut_split, read_rows},
 };
 
 /// The rows of epochs.csv so far.
@@ -24,7 +24,10 @@ impl History {
 
     /// A figure of each epoch from 1 on.
     pub fn values(&self, metric: Metric) -> Vec<Option<f64>> {
-        self.0.chunk_by(|a, b| a.epoch == b.epoch).map(|rows| metric.of(rows)).collect()
+        let of_split = self.0.iter().filter(|row| row.split == metric.split);
+        let known: BTreeMap<_, _> = of_split.map(|row| (row.epoch, metric.of(slice::from_ref(row)))).collect();
+        let last = self.0.iter().map(|row| row.epoch).max().unwrap_or(0);
+        (1..=last).map(|epoch| known.get(&epoch).copied().flatten()).collect()
     }
 }
 
@@ -44,8 +47,7 @@ where
         state.checkpoint = state.epoch;
         (state.best_epoch, state.best_score) = found.map_or((0, None), |(epoch, score)| (epoch, Some(score)));
         self.run.write_state(state).map_err(storage)?;
-        let tables = [self.run.epochs_csv(), self.run.classes_csv(), self.run.timing_csv()];
-        tables.iter().try_for_each(|table| cut_after(table, state.epoch)).map_err(storage)?;
+        self.cut_tables(state.epoch).map_err(storage)?;
         let mut network = self.fresh()?;
         if let Some(set) = set {
             let best = if state.best_epoch == 0 { set.epoch } else { state.best_epoch };
@@ -74,11 +76,17 @@ where
         Ok(Network { model, optimizer: Optimizer::new(&config.train) })
     }
 
+    /// Leaves the rows of the epochs up to `epoch`, and none of test images, which belong to a training that was over.
+    fn cut_tables(&self, epoch: usize) -> Result<(), StoreError> {
+        let tables = [self.run.epochs_csv(), self.run.classes_csv(), self.run.timing_csv()];
+        tables.iter().try_for_each(|table| cut_after(table, epoch))?;
+        tables[..2].iter().try_for_each(|table| cut_split(table, Split::Test))
+    }
+
     /// The newest set at or before `epoch` that is whole and whose best epoch's set is whole too.
     fn whole_point(&self, epoch: usize) -> Result<(Option<CheckpointSet>, History), StoreError> {
-        let mut rows: Vec<EpochRow> = Vec::new();
-        cut_after(&self.run.epochs_csv(), epoch)?;
-        rows.extend(read_rows::<EpochRow>(&self.run.epochs_csv())?);
+        self.cut_tables(epoch)?;
+        let rows: Vec<EpochRow> = read_rows(&self.run.epochs_csv())?;
         let mut latest = epoch;
         while let Some(set) = CheckpointSet::newest(self.run, latest)? {
             let history = History(rows.iter().filter(|row| row.epoch <= set.epoch).cloned().collect());
