@@ -11,8 +11,8 @@ use std::{
 use sweepscope::{
     data::synth,
     domain::{
-        ClassRow, ClassSpec, ClassWeights, EarlyStopping, EpochRow, Failure, FailureKind, Fractions, InputMode,
-        InputSize, LossKind, Norm, Optimizer, Precision, RunConfig, RunId, RunState, Split, SplitStrategy,
+        ClassRow, ClassSpec, ClassWeights, EarlyStopping, EpochRow, Failure, FailureKind, Fractions, ImageRow,
+        InputMode, InputSize, LossKind, Norm, Optimizer, Precision, RunConfig, RunId, RunState, Split, SplitStrategy,
     },
     model::{self, weights},
     protocol::Message,
@@ -174,6 +174,39 @@ fn sparse_checkpoints_and_early_stopping_end_with_the_best_and_the_last_epoch() 
     }
     assert!(attempts > 0);
     assert_same(&contents(&stopped), &contents(&alone));
+}
+
+#[test]
+fn panels_are_ranked_by_the_weights_that_they_show() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    synth::write(&data, synth::Options { images: 24, ..synth::Options::default() }).unwrap();
+    let mut config = settings(&data);
+    // A figure and a rate at which the best epoch is not the last.
+    config.monitor = "val_dice_coef".parse().unwrap();
+    config.train.learning_rate = 0.1;
+    config.train.early_stopping = Some(EarlyStopping { restore_best: false, ..EarlyStopping::default() });
+    let of_last = prepare(&folder.path().join("of_last"), &config);
+    assert_eq!(run(&of_last, 2, usize::MAX), Outcome::Completed);
+    let rows: Vec<ImageRow> = read_rows(&of_last.images_csv()).unwrap();
+    let panels = |epoch: usize| {
+        let mut scores: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        let of_epoch = rows.iter().filter(|row| row.epoch == epoch && row.split == Split::Val);
+        for (image, dice) in of_epoch.filter(|row| row.class != "background").filter_map(|r| Some((&r.image, r.dice?)))
+        {
+            scores.entry(image).or_default().push(dice);
+        }
+        let mean = |dice: &[f64]| dice.iter().sum::<f64>() / dice.len() as f64;
+        let mut ranked: Vec<_> = scores.iter().map(|(image, dice)| (mean(dice), image)).collect();
+        ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let places = [("worst", 0), ("middle", ranked.len() / 2), ("best", ranked.len() - 1)];
+        places.map(|(name, place)| format!("{name}-{}", ranked[place].1))
+    };
+    let state = of_last.read_state().unwrap();
+    assert_ne!(panels(state.best_epoch), panels(state.epoch), "{state:?}");
+    for panel in panels(state.epoch) {
+        assert!(of_last.panels().join(&panel).exists(), "{panel}");
+    }
 }
 
 #[test]

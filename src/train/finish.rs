@@ -27,8 +27,7 @@ where
     pub(super) fn finish(&self, state: &StateRecord) -> Result<(), Failure> {
         let last = set_of(self.run, state.checkpoint)?;
         let best = if state.best_epoch > 0 { set_of(self.run, state.best_epoch)? } else { last.clone() };
-        let best_rows = images_of(&best).map_err(storage)?;
-        let mut rows = best_rows.clone();
+        let mut rows = images_of(&best).map_err(storage)?;
         if best.epoch != last.epoch {
             rows.extend(images_of(&last).map_err(storage)?);
         }
@@ -36,15 +35,16 @@ where
         let extent = [self.task.samples.channels(), self.loss.classes()];
         let model = read::<A::InnerBackend>(&best, self.task.config, extent, self.device)?;
         write_rows(&self.run.evidence_csv(), &self.evidence(best.epoch, &model)).map_err(storage)?;
-        self.write_panels(state, &best_rows)
+        self.write_panels(state)
     }
 
-    fn write_panels(&self, state: &StateRecord, rows: &[ImageRow]) -> Result<(), Failure> {
-        let ranked = self.ranked(rows);
+    /// Pictures of the worst, the middle and the best validation image of the weights that predictions use.
+    fn write_panels(&self, state: &StateRecord) -> Result<(), Failure> {
+        let set = chosen(self.run, self.task.config, state)?;
+        let ranked = self.ranked(&images_of(&set).map_err(storage)?);
         if ranked.is_empty() {
             return Ok(());
         }
-        let set = chosen(self.run, self.task.config, state)?;
         let extent = [self.task.samples.channels(), self.loss.classes()];
         let model = read::<A::InnerBackend>(&set, self.task.config, extent, self.device)?;
         create_dir(&self.run.panels()).map_err(storage)?;
