@@ -11,8 +11,9 @@ use std::{
 use sweepscope::{
     data::synth,
     domain::{
-        ClassRow, ClassSpec, ClassWeights, EarlyStopping, EpochRow, Failure, FailureKind, Fractions, ImageRow,
-        InputMode, InputSize, LossKind, Norm, Optimizer, Precision, RunConfig, RunId, RunState, Split, SplitStrategy,
+        ClassRow, ClassSpec, ClassWeights, EarlyStopping, EpochRow, EvidenceRow, Failure, FailureKind, Fractions,
+        ImageRow, InputMode, InputSize, LossKind, Norm, Optimizer, Precision, RunConfig, RunId, RunState, Split,
+        SplitStrategy,
     },
     model::{self, weights},
     protocol::Message,
@@ -249,6 +250,15 @@ fn an_export_starts_another_run_and_frozen_layers_stay_as_they_are() {
     for (name, array) in &before {
         assert_eq!(after[name] == *array, name.starts_with("encoder."), "{name}");
     }
+    // Norm of frozen layers keeps its statistics: where only the head learns, there are none to measure anew.
+    config.model.freeze = Some("all_but_last:1".into());
+    let head = prepare(&folder.path().join("head"), &config);
+    assert_eq!(run(&head, 2, usize::MAX), Outcome::Completed);
+    let evidence: Vec<EvidenceRow> = read_rows(&head.evidence_csv()).unwrap();
+    let anew = evidence.iter().find(|row| row.figure == "precise_bn_dice_macro").unwrap();
+    let epochs: Vec<EpochRow> = read_rows(&head.epochs_csv()).unwrap();
+    let recorded = epochs.iter().find(|row| row.epoch == anew.epoch && row.split == Split::Val).unwrap();
+    assert_eq!(Some(anew.value), recorded.dice_macro);
     let predictor = Predictor::open(&second).unwrap();
     assert_eq!((predictor.channels(), predictor.classes()), (1, 5));
     let labels = predictor.labels(&vec![0.5; 32 * 32], [32, 32], [48, 40]);

@@ -14,8 +14,8 @@ use crate::{
     domain::{Failure, FailureKind, ImageRow, Split, StateRecord},
     loss::LossOps,
     metrics::labels_of,
-    model::ConvOps,
-    store::{create_dir, images_of, write_bytes, write_rows},
+    model::{ConvOps, UNet},
+    store::{CheckpointSet, create_dir, images_of, write_bytes, write_rows},
 };
 
 impl<A> Training<'_, A>
@@ -32,10 +32,14 @@ where
             rows.extend(images_of(&last).map_err(storage)?);
         }
         write_rows(&self.run.images_csv(), &rows).map_err(storage)?;
-        let extent = [self.task.samples.channels(), self.loss.classes()];
-        let model = read::<A::InnerBackend>(&best, self.task.config, extent, self.device)?;
-        write_rows(&self.run.evidence_csv(), &self.evidence(best.epoch, &model)).map_err(storage)?;
+        write_rows(&self.run.evidence_csv(), &self.evidence(best.epoch, &self.network_of(&best)?)).map_err(storage)?;
         self.write_panels(state)
+    }
+
+    /// The network of a set, as it was trained: norm of frozen layers is not measured anew.
+    fn network_of(&self, set: &CheckpointSet) -> Result<UNet<A::InnerBackend>, Failure> {
+        let extent = [self.task.samples.channels(), self.loss.classes()];
+        self.as_trained(read(set, self.task.config, extent, self.device)?)
     }
 
     /// Pictures of the worst, the middle and the best validation image of the weights that predictions use.
@@ -46,7 +50,7 @@ where
             return Ok(());
         }
         let extent = [self.task.samples.channels(), self.loss.classes()];
-        let model = read::<A::InnerBackend>(&set, self.task.config, extent, self.device)?;
+        let model = self.network_of(&set)?;
         create_dir(&self.run.panels()).map_err(storage)?;
         let places = [("worst", 0), ("middle", ranked.len() / 2), ("best", ranked.len() - 1)];
         for (name, place) in places {

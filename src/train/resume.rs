@@ -70,10 +70,16 @@ where
             let file = fs::read(path).map_err(|e| unusable(&e))?;
             model = pretrained::load(model, &file).map_err(|e| unusable(&e))?;
         }
+        Ok(Network { model: self.as_trained(model)?, optimizer: Optimizer::new(&config.train) })
+    }
+
+    /// The network with the layers frozen and the precision set as the settings say.
+    pub(super) fn as_trained<B: ConvOps>(&self, mut model: UNet<B>) -> Result<UNet<B>, Failure> {
+        let config = self.task.config;
         let rule = Freeze::new(&config.model).map_err(|e| Failure::new(FailureKind::BadConfig, e))?;
         model.freeze(&rule, &config.model);
         model.set_precision(config.train.precision);
-        Ok(Network { model, optimizer: Optimizer::new(&config.train) })
+        Ok(model)
     }
 
     /// Leaves the rows of the epochs up to `epoch`, and none of test images, which belong to a training that was over.
