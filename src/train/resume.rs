@@ -1,6 +1,12 @@
 //! Where a training goes on: the newest whole checkpoint set, with the tables cut back to its epoch.
 
-use std::{collections::BTreeMap, fs, slice};
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    fs,
+    io::{self, Write},
+    slice,
+};
 
 use burn::tensor::backend::AutodiffBackend;
 
@@ -49,28 +55,37 @@ where
         self.run.write_state(state).map_err(storage)?;
         self.cut_tables(state.epoch).map_err(storage)?;
         let mut network = self.fresh()?;
-        if let Some(set) = set {
-            let best = if state.best_epoch == 0 { set.epoch } else { state.best_epoch };
-            CheckpointSet::publish(self.run, set.epoch, best, self.task.config.train.keep_epochs).map_err(storage)?;
-            network.model = checkpoint::read_model(&set, network.model)?;
-            network.optimizer = checkpoint::read_optimizer(&set, network.optimizer, self.device)?;
-        }
+        let Some(set) = set else {
+            network.model = self.pretrained(network.model)?;
+            return Ok((network, history));
+        };
+        let best = if state.best_epoch == 0 { set.epoch } else { state.best_epoch };
+        CheckpointSet::publish(self.run, set.epoch, best, self.task.config.train.keep_epochs).map_err(storage)?;
+        network.model = checkpoint::read_model(&set, network.model)?;
+        network.optimizer = checkpoint::read_optimizer(&set, network.optimizer, self.device)?;
         Ok((network, history))
     }
 
-    /// A network that has learned nothing here: fresh weights, or those of `model.pretrained`.
+    /// A network that has learned nothing.
     fn fresh(&self) -> Result<Network<A>, Failure> {
         let config = self.task.config;
         let (channels, classes) = (self.task.samples.channels(), self.loss.classes());
-        let mut model = UNet::new(&config.model, channels, classes, config.train.init_seed, self.device);
-        if let Some(path) = &config.model.pretrained {
-            let unusable = |e: &dyn std::fmt::Display| {
-                Failure::new(FailureKind::BadConfig, format!("model.pretrained {}: {e}", path.display()))
-            };
-            let file = fs::read(path).map_err(|e| unusable(&e))?;
-            model = pretrained::load(model, &file).map_err(|e| unusable(&e))?;
-        }
+        let model = UNet::new(&config.model, channels, classes, config.train.init_seed, self.device);
         Ok(Network { model: self.as_trained(model)?, optimizer: Optimizer::new(&config.train) })
+    }
+
+    /// The network with the weights that `model.pretrained` gives it to begin with.
+    fn pretrained(&self, model: UNet<A>) -> Result<UNet<A>, Failure> {
+        let Some(path) = &self.task.config.model.pretrained else { return Ok(model) };
+        let named = |text: &dyn Display| format!("model.pretrained {}: {text}", path.display());
+        let unusable = |e: &dyn Display| Failure::new(FailureKind::BadConfig, named(e));
+        let file = fs::read(path).map_err(|e| unusable(&e))?;
+        let (model, why_fresh) = pretrained::load(model, &file, &self.task.classes.names).map_err(|e| unusable(&e))?;
+        if let Some(why) = why_fresh {
+            // A worker's stderr is worker.log.
+            let _ = writeln!(io::stderr(), "{}", named(&format!("the last layer starts fresh; {why}")));
+        }
+        Ok(model)
     }
 
     /// The network with the layers frozen and the precision set as the settings say.
