@@ -1,7 +1,8 @@
 //! A loss's value, and its derivative by each probability, from the images' sums.
 //!
 //! Sources: soft Dice, Milletari et al. 2016 (V-Net), pooled as in Keras code in wide use; focal, Lin et al. 2017;
-//! Tversky, Salehi et al. 2017. Class weights are relative: all weights times a constant is the same loss.
+//! Tversky, Salehi et al. 2017. Class weights are relative: all weights times a constant is the same loss,
+//! except in pooled Dice, whose smoothing term is for weights of about 1.
 
 use burn::prelude::*;
 
