@@ -14,11 +14,17 @@ use crate::{
     devices,
     domain::{Failure, FailureKind, RunConfig, RunState, Split, SplitRow, StateRecord},
     loss::LossOps,
-    model::{ConvOps, Freeze},
+    model::{self, ConvOps, Freeze},
     protocol::Message,
     store::{RunDir, RunFile, StoreError, process_of, read_json, remove_temporaries, write_json, write_rows},
     train::{Task, Training, storage},
 };
+
+/// What computes on GPUs. A build without them refuses to before it comes to this.
+#[cfg(feature = "cuda")]
+type Gpu = burn::backend::Cuda;
+#[cfg(not(feature = "cuda"))]
+type Gpu = Flex;
 
 /// Where and how one attempt ran: an entry of environment.json.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,7 +90,11 @@ pub fn run(
     let outcome = note_environment(run, state.attempts, device, threads).map_err(storage).and_then(|()| {
         pool.install(|| match device {
             Device::Cpu => train::<Autodiff<Flex>>(run, device, &state, stop, say),
-            Device::Cuda => train_on_cuda(run, &state, stop, say),
+            Device::Cuda => {
+                // What is missing now, no other attempt would find.
+                model::gpu().map_err(|reason| Failure::new(FailureKind::BadConfig, reason))?;
+                train::<Autodiff<Gpu>>(run, device, &state, stop, say)
+            }
         })
     });
     if let Err(failure) = &outcome {
@@ -95,19 +105,6 @@ pub fn run(
         run.write_state(&state).map_err(storage)?;
     }
     outcome
-}
-
-#[cfg(feature = "cuda")]
-fn train_on_cuda(run: &RunDir, state: &StateRecord, stop: &AtomicBool, say: &mut Say<'_>) -> Result<Outcome, Failure> {
-    crate::model::cuda::check().map_err(|reason| Failure::new(FailureKind::Spawn, reason))?;
-    train::<Autodiff<burn::backend::Cuda>>(run, Device::Cuda, state, stop, say)
-}
-
-#[cfg(not(feature = "cuda"))]
-fn train_on_cuda(_: &RunDir, _: &StateRecord, _: &AtomicBool, _: &mut Say<'_>) -> Result<Outcome, Failure> {
-    let message =
-        "this sweepscope was built without GPU support; build it with `cargo build --release --features cuda`";
-    Err(Failure::new(FailureKind::Spawn, message))
 }
 
 fn train<A>(

@@ -199,6 +199,19 @@ fn other_weights_to_start_from_make_another_run() {
     assert!(plan().contains("1 run: 1 done"), "{}", plan());
     export(&runs[1], &["--overwrite"]);
     assert!(plan().contains("1 run: 1 new"), "{}", plan());
+    // Fewer classes than the weights were trained for: the log says that the last layer starts fresh.
+    let fewer = [from_weights[0], from_weights[1], "data.keep=[\"cell\"]"];
+    expect_code(&call(folder, &[&["run"], settings.as_slice(), &fewer].concat()), 0);
+    let logs: String = listing(&folder.join("results/small/runs"))
+        .into_iter()
+        .filter(|(path, _)| path.ends_with("worker.log"))
+        .map(|(path, _)| fs::read_to_string(path).unwrap())
+        .collect();
+    assert_eq!(
+        logs.matches("the last layer starts fresh; the file's classes are background, cell").count(),
+        1,
+        "{logs}"
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ use burn::{backend::Flex, prelude::*};
 use common::{SMALL_SWEEP, call, expect_code, said, small_sweep};
 use rand::RngExt;
 use sweepscope::{
-    data::input,
+    data::{ClassList, input},
     domain::seed,
     model::{UNet, pretrained, weights},
     store::{RunDir, RunFile},
@@ -126,7 +126,9 @@ fn image_names() -> Vec<String> {
 fn logits(run: &Path, exported: &[u8], x: weights::Array) -> Vec<f32> {
     let config = RunFile::read(&RunDir::new(run)).unwrap().config;
     let fresh = UNet::<Flex>::new(&config.model, 1, 5, 99, &Default::default());
-    let network = pretrained::load(fresh, exported).unwrap();
+    let classes = ClassList::of(&config.data).unwrap().names;
+    let (network, why_fresh) = pretrained::load(fresh, exported, &classes).unwrap();
+    assert_eq!(why_fresh, None);
     let x = Tensor::<Flex, 4>::from_data(TensorData::new(x.values, x.shape), &Default::default());
     network.forward_evaluate(x).into_data().iter().collect()
 }

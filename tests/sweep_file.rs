@@ -237,6 +237,24 @@ fn repetitions_that_repeat_nothing_and_weights_that_teach_nothing_are_named() {
 }
 
 #[test]
+fn settings_that_the_built_in_trainer_can_make_nothing_of_are_named() {
+    let of = |sections: &str| read(&format!("{DATA}{sections}"), &[]).map(|(_, cells)| cells.len());
+    let refused = |sections: &str| of(sections).unwrap_err().to_string();
+    let one = "[model]\ndepth = 4\n[grid]\nbatch_size = [1, 2]\ninput_size = [8, 16]\n";
+    assert!(refused(one).contains("has one value a channel"));
+    assert_eq!(of(&one.replace("[model]", "[model]\nnorm = \"group\"")).unwrap(), 4);
+    assert_eq!(of(&one.replace("[8, 16]", "[[8, 16], 16]")).unwrap(), 4);
+    let decay = "[grid]\n\"train.optimizer\" = [\"adam\", \"adamw\"]\n";
+    assert!(refused(decay).contains("set train.weight_decay"));
+    assert_eq!(of(&format!("{decay}[train]\nweight_decay = 0.01\n")).unwrap(), 2);
+    let turns = "[augment]\nrotate90 = true\n[grid]\ninput_size = [64, [64, 128]]\n";
+    assert!(refused(turns).contains("64 × 128: not square"));
+    for sections in [one, decay, turns] {
+        assert!(of(&format!("{sections}[trainer]\ncommand = [\"true\"]\n")).is_ok(), "{sections}");
+    }
+}
+
+#[test]
 fn half_precision_is_refused_where_the_file_says_that_runs_go_to_the_cpu() {
     let text = format!("{DATA}[grid]\n\"train.precision\" = [\"f32\", \"bf16\"]\n[schedule]\ndevices = \"cpu\"\n");
     let shown = read(&text, &[]).unwrap_err().to_string();

@@ -11,12 +11,13 @@ use std::{
 use sweepscope::{
     data::synth,
     domain::{
-        ClassRow, ClassSpec, ClassWeights, EarlyStopping, FailureKind, Fractions, InputMode, InputSize, Precision,
-        RunConfig, RunId, RunState, Split, SplitStrategy,
+        ClassRow, ClassSpec, ClassWeights, EarlyStopping, EpochRow, EvidenceRow, Failure, FailureKind, Fractions,
+        ImageRow, InputMode, InputSize, LossKind, Norm, Optimizer, Precision, RunConfig, RunId, RunState, Split,
+        SplitStrategy,
     },
-    model::weights,
+    model::{self, weights},
     protocol::Message,
-    store::{RunDir, RunFile, read_rows},
+    store::{RunDir, RunFile, append_rows, read_rows},
     train::{Predictor, export},
     worker::{self, Device, Outcome},
 };
@@ -132,6 +133,11 @@ fn threads_and_interruptions_change_no_byte() {
         run(&damaged, 1, usize::MAX);
         damaged.read_state().unwrap()
     };
+    // The test images had been looked at.
+    let (epochs, classes): (Vec<EpochRow>, Vec<ClassRow>) =
+        (read_rows(&damaged.epochs_csv()).unwrap(), read_rows(&damaged.classes_csv()).unwrap());
+    append_rows(&damaged.epochs_csv(), &[EpochRow { epoch: 2, split: Split::Test, ..epochs[0].clone() }]).unwrap();
+    append_rows(&damaged.classes_csv(), &[ClassRow { epoch: 2, split: Split::Test, ..classes[0].clone() }]).unwrap();
     state.state = RunState::Stopped;
     damaged.write_state(&state).unwrap();
     fs::write(damaged.checkpoints().join("last/model.safetensors"), b"nonsense").unwrap();
@@ -162,9 +168,46 @@ fn sparse_checkpoints_and_early_stopping_end_with_the_best_and_the_last_epoch() 
     let mut attempts = 0;
     while run_until(&stopped, 1, &mut |message| stop(message)) != Outcome::Completed {
         attempts += 1;
-        assert!(attempts < 20, "it does not get on");
+        let state = stopped.read_state().unwrap();
+        assert_eq!((state.epoch, state.checkpoint), (3 * attempts - 1, 3 * attempts - 1), "no recorded epoch is lost");
+        let rows: Vec<EpochRow> = read_rows(&stopped.epochs_csv()).unwrap();
+        assert_eq!(rows.last().unwrap().epoch, state.epoch);
     }
+    assert!(attempts > 0);
     assert_same(&contents(&stopped), &contents(&alone));
+}
+
+#[test]
+fn panels_are_ranked_by_the_weights_that_they_show() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    synth::write(&data, synth::Options { images: 24, ..synth::Options::default() }).unwrap();
+    let mut config = settings(&data);
+    // A figure and a rate at which the best epoch is not the last.
+    config.monitor = "val_dice_coef".parse().unwrap();
+    config.train.learning_rate = 0.1;
+    config.train.early_stopping = Some(EarlyStopping { restore_best: false, ..EarlyStopping::default() });
+    let of_last = prepare(&folder.path().join("of_last"), &config);
+    assert_eq!(run(&of_last, 2, usize::MAX), Outcome::Completed);
+    let rows: Vec<ImageRow> = read_rows(&of_last.images_csv()).unwrap();
+    let panels = |epoch: usize| {
+        let mut scores: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        let of_epoch = rows.iter().filter(|row| row.epoch == epoch && row.split == Split::Val);
+        for (image, dice) in of_epoch.filter(|row| row.class != "background").filter_map(|r| Some((&r.image, r.dice?)))
+        {
+            scores.entry(image).or_default().push(dice);
+        }
+        let mean = |dice: &[f64]| dice.iter().sum::<f64>() / dice.len() as f64;
+        let mut ranked: Vec<_> = scores.iter().map(|(image, dice)| (mean(dice), image)).collect();
+        ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let places = [("worst", 0), ("middle", ranked.len() / 2), ("best", ranked.len() - 1)];
+        places.map(|(name, place)| format!("{name}-{}", ranked[place].1))
+    };
+    let state = of_last.read_state().unwrap();
+    assert_ne!(panels(state.best_epoch), panels(state.epoch), "{state:?}");
+    for panel in panels(state.epoch) {
+        assert!(of_last.panels().join(&panel).exists(), "{panel}");
+    }
 }
 
 #[test]
@@ -207,10 +250,47 @@ fn an_export_starts_another_run_and_frozen_layers_stay_as_they_are() {
     for (name, array) in &before {
         assert_eq!(after[name] == *array, name.starts_with("encoder."), "{name}");
     }
+    // Norm of frozen layers keeps its statistics: where only the head learns, there are none to measure anew.
+    config.model.freeze = Some("all_but_last:1".into());
+    let head = prepare(&folder.path().join("head"), &config);
+    assert_eq!(run(&head, 2, usize::MAX), Outcome::Completed);
+    let evidence: Vec<EvidenceRow> = read_rows(&head.evidence_csv()).unwrap();
+    let anew = evidence.iter().find(|row| row.figure == "precise_bn_dice_macro").unwrap();
+    let epochs: Vec<EpochRow> = read_rows(&head.epochs_csv()).unwrap();
+    let recorded = epochs.iter().find(|row| row.epoch == anew.epoch && row.split == Split::Val).unwrap();
+    assert_eq!(Some(anew.value), recorded.dice_macro);
     let predictor = Predictor::open(&second).unwrap();
     assert_eq!((predictor.channels(), predictor.classes()), (1, 5));
     let labels = predictor.labels(&vec![0.5; 32 * 32], [32, 32], [48, 40]);
     assert!(labels.len() == 48 * 40 && labels.iter().all(|label| *label < 5));
+}
+
+#[test]
+fn batches_of_three_and_one_accumulated_move_the_weights_as_one_of_four() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    synth::write(&data, synth::Options { images: 8, ..synth::Options::default() }).unwrap();
+    let mut config = settings(&data);
+    config.split.fractions = Fractions { train: 0.5, val: 0.5, test: 0.0 };
+    (config.model.norm, config.model.dropout, config.loss.kind) = (Norm::Group, 0.0, LossKind::Ce);
+    (config.train.optimizer, config.train.gradient_clip, config.train.epochs) = (Optimizer::Sgd, 0.0, 1);
+    let mut trained = |name: &str, batch_size: usize, accumulate: usize| {
+        (config.train.batch_size, config.train.accumulate) = (batch_size, accumulate);
+        let run_of = prepare(&folder.path().join(name), &config);
+        assert_eq!(run(&run_of, 1, usize::MAX), Outcome::Completed);
+        let rows: Vec<EpochRow> = read_rows(&run_of.epochs_csv()).unwrap();
+        assert_eq!(rows[0].images, 4);
+        weights::from_bytes(&export(&run_of).unwrap()).unwrap()
+    };
+    let (whole, parts, alone) = (trained("whole", 4, 1), trained("parts", 3, 2), trained("alone", 3, 1));
+    let apart = |other: &weights::Arrays| {
+        let of_array = |(name, array): (&String, &weights::Array)| {
+            array.values.iter().zip(&other[name].values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        whole.iter().map(of_array).fold(0.0, f32::max)
+    };
+    let (rounding, two_steps) = (apart(&parts), apart(&alone));
+    assert!(rounding < 1e-6 && two_steps > 1e-4, "{rounding}, {two_steps}");
 }
 
 fn epoch_of(line: &str) -> String {
@@ -237,6 +317,15 @@ fn what_cannot_be_trained_is_refused_with_every_reason() {
 }
 
 #[test]
+fn a_gpu_that_cannot_be_used_is_no_fault_of_the_device_and_not_tried_again() {
+    let Err(reason) = model::gpu() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let run = prepare(folder.path(), &settings(folder.path()));
+    let failure = worker::run(&run, Device::Cuda, 1, &AtomicBool::new(false), &mut |_: &Message| ()).unwrap_err();
+    assert_eq!(failure, Failure::new(FailureKind::BadConfig, reason));
+}
+
+#[test]
 fn a_loss_that_is_not_finite_ends_the_run_and_says_where() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -245,8 +334,19 @@ fn a_loss_that_is_not_finite_ends_the_run_and_says_where() {
     config.train.learning_rate = 1e38;
     config.train.gradient_clip = 0.0;
     config.train.warmup_epochs = 0;
-    let wild = prepare(&folder.path().join("wild"), &config);
-    let failure = worker::run(&wild, Device::Cpu, 1, &AtomicBool::new(false), &mut |_: &Message| ()).unwrap_err();
-    assert_eq!(failure.kind, FailureKind::NotFinite);
-    assert!(failure.message.contains("epoch 1"), "{failure}");
+    let fails = |name: &str, config: &RunConfig| {
+        let wild = prepare(&folder.path().join(name), config);
+        let failure = worker::run(&wild, Device::Cpu, 1, &AtomicBool::new(false), &mut |_: &Message| ()).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::NotFinite);
+        assert!(!wild.epochs_csv().exists() && !wild.checkpoints().join("last").exists(), "nothing is recorded of it");
+        failure.message
+    };
+    assert!(fails("wild", &config).contains("step 2 of epoch 1"));
+    config.loss.kind = LossKind::Ce;
+    assert!(fails("wild_ce", &config).contains("step 2 of epoch 1"));
+    // Where the last epoch's only step ruins the weights, the figures after it tell.
+    (config.train.epochs, config.train.batch_size) = (1, 24);
+    assert!(fails("ruined_ce", &config).contains("train images after epoch 1"));
+    config.loss.kind = LossKind::DiceCe;
+    assert!(fails("ruined", &config).contains("train images after epoch 1"));
 }

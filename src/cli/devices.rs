@@ -9,6 +9,7 @@ use super::{console, exit::Refusal, run};
 use crate::{
     devices::{self, Device, Inventory, Slot},
     domain::{DeviceRequest, ScheduleConfig},
+    model,
 };
 
 /// Arguments of `devices`.
@@ -43,10 +44,34 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     ];
     rows.extend(inventory.devices.iter().enumerate().map(|(number, device)| row(number, device, &slots)));
     console::answer(&console::table(&rows, &[2, 3, 4, 5]));
-    if !cfg!(feature = "cuda") {
-        console::note("the built-in trainer of this build uses the CPU alone; outside trainers may use any device");
+    if let Err(reason) = model::gpu() {
+        console::note(&format!(
+            "the built-in trainer uses the CPU alone ({reason}); outside trainers may use any device"
+        ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The devices that `request` names, for the built-in trainer or an outside one: what that can use is not known, so it
+/// may use all.
+pub fn find(request: &DeviceRequest, outside: bool) -> Result<Inventory, Refusal> {
+    let matters = !outside && matches!(request, DeviceRequest::Auto | DeviceRequest::Cuda(_));
+    match matters.then(model::gpu) {
+        Some(Err(reason)) => find_without_gpus(request, &reason),
+        _ => Ok(devices::find(request, true)?),
+    }
+}
+
+/// Likewise where no GPU can be used for this `reason`, which is of interest where there is one or the build is for it.
+fn find_without_gpus(request: &DeviceRequest, reason: &str) -> Result<Inventory, Refusal> {
+    if matches!(request, DeviceRequest::Cuda(_)) {
+        return Err(Refusal::wrong(format!("{request} cannot be used: {reason}")));
+    }
+    let mut inventory = devices::find(request, false)?;
+    if cfg!(feature = "cuda") || devices::find(&DeviceRequest::Cuda(Vec::new()), true).is_ok() {
+        inventory.notes.push(format!("no GPUs: {reason}; runs go to the CPU"));
+    }
+    Ok(inventory)
 }
 
 fn row(number: usize, device: &Device, slots: &[Slot]) -> Vec<String> {
@@ -76,4 +101,20 @@ fn to_json(inventory: &Inventory, slots: &[Slot]) -> serde_json::Value {
     };
     let devices: Vec<_> = inventory.devices.iter().enumerate().map(device).collect();
     json!({ "devices": devices, "cores": inventory.cores, "cores_at_once": inventory.cores_at_once, "notes": inventory.notes, "built_with_cuda": cfg!(feature = "cuda") })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::devices::DeviceKind;
+
+    #[test]
+    fn gpus_that_cannot_be_used_are_refused_with_the_reason_and_not_taken() {
+        let reason = "CUDA's headers were not found";
+        let refusal = find_without_gpus(&DeviceRequest::Cuda(vec![1]), reason).map_err(|refusal| refusal.text);
+        assert!(refusal.unwrap_err().contains(reason));
+        let found = find_without_gpus(&DeviceRequest::Auto, reason).map_err(|refusal| refusal.text).unwrap();
+        assert!(found.devices.iter().all(|device| device.kind == DeviceKind::Cpu));
+    }
 }

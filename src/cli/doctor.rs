@@ -14,6 +14,7 @@ use super::{console, exit, exit::Refusal};
 use crate::{
     devices,
     domain::DeviceRequest,
+    model,
     store::{SweepDir, SweepLock, write_text},
 };
 
@@ -104,8 +105,13 @@ fn gpus() -> Finding {
     match devices::find(&DeviceRequest::Cuda(Vec::new()), true) {
         Ok(inventory) => {
             let names: Vec<_> = inventory.devices.into_iter().filter_map(|device| device.product).collect();
-            let unused = if cfg!(feature = "cuda") { "" } else { "; this build's own trainer uses the CPU alone" };
-            finding("GPUs", State::Good, format!("{}{unused}", names.join(", ")))
+            let names = names.join(", ");
+            match model::gpu() {
+                Ok(()) => finding("GPUs", State::Good, names),
+                Err(reason) => {
+                    finding("GPUs", State::Note, format!("{names}; the built-in trainer uses the CPU alone: {reason}"))
+                }
+            }
         }
         Err(e) => finding("GPUs", State::Note, e.to_string()),
     }

@@ -62,11 +62,6 @@ pub fn contest(plan: &Plan, rules: Option<&EarlyEnd>, val_share: f64) -> Option<
     Some(Contest { rules: rules.clone(), monitor: first.config.monitor, val_share, others: others.collect() })
 }
 
-/// Whether the trainer of this sweep can use a GPU: what an outside one can do is not known, so it may.
-pub fn can_use_gpus(plan: &Plan) -> bool {
-    cfg!(feature = "cuda") || plan.entries.iter().any(|entry| entry.config.trainer.is_some())
-}
-
 fn trainer(program: &Path, name: &str, config: &RunConfig) -> Result<Trainer, Refusal> {
     let program = program.to_owned();
     let Some(TrainerConfig { command, folder }) = config.trainer.as_deref() else {

@@ -193,7 +193,8 @@ impl Here {
     /// Finds it, and refuses what it cannot do.
     fn find(loaded: &Loaded, flags: &Schedule) -> Result<Self, Refusal> {
         let schedule = flags.apply(&loaded.spec.schedule);
-        let inventory = devices::find(&schedule.devices, jobs::can_use_gpus(&loaded.plan))?;
+        let outside = loaded.plan.entries.iter().any(|entry| entry.config.trainer.is_some());
+        let inventory = super::devices::find(&schedule.devices, outside)?;
         for note in &inventory.notes {
             console::note(note);
         }

@@ -47,7 +47,7 @@ fn train(claimed: &Claimed) -> Result<ExitCode, Refusal> {
 
 fn options(claimed: &Claimed, config: &RunConfig) -> Result<Options, Refusal> {
     let schedule = claimed.schedule.clone();
-    let inventory = devices::find(&schedule.devices, cfg!(feature = "cuda") || config.trainer.is_some())?;
+    let inventory = super::devices::find(&schedule.devices, config.trainer.is_some())?;
     inventory.notes.iter().for_each(|note| console::note(note));
     let mut slots = devices::slots(&inventory, &schedule, Some(1), 1);
     // Which cores are free is known to Slurm alone: others' tasks may be on this node.

@@ -214,7 +214,7 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// Images a step.
     pub batch_size: usize,
-    /// Batches whose gradients are averaged before a step.
+    /// Batches whose gradients are averaged over their images before a step.
     pub accumulate: usize,
     /// The update rule.
     pub optimizer: Optimizer,

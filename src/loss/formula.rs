@@ -1,11 +1,12 @@
 //! A loss's value, and its derivative by each probability, from the images' sums.
 //!
 //! Sources: soft Dice, Milletari et al. 2016 (V-Net), pooled as in Keras code in wide use; focal, Lin et al. 2017;
-//! Tversky, Salehi et al. 2017. Class weights are relative: all weights times a constant is the same loss.
+//! Tversky, Salehi et al. 2017. Class weights are relative: all weights times a constant is the same loss,
+//! except in pooled Dice, whose smoothing term is for weights of about 1.
 
 use burn::prelude::*;
 
-use super::ImageSums;
+use super::{ImageSums, counts};
 use crate::domain::{ClassWeights, LossConfig, LossKind, WeightRule};
 
 /// Added above and below each ratio, as the Keras code does.
@@ -60,15 +61,11 @@ impl Loss {
         matches!(self.kind, LossKind::Ce | LossKind::DiceCe | LossKind::Focal)
     }
 
-    /// The loss over all of `images` together; `None` without images.
+    /// The loss over all of `images` together; `None` where no pixel counts.
     pub fn value(&self, images: &[ImageSums]) -> Option<f64> {
-        if images.is_empty() {
-            return None;
-        }
+        let counted = counted(images)?;
         let region = match self.kind {
-            LossKind::Dice => {
-                images.iter().map(|sums| 1.0 - self.pooled(sums).value()).sum::<f64>() / images.len() as f64
-            }
+            LossKind::Dice => images.iter().map(|sums| 1.0 - self.pooled(sums).value()).sum::<f64>() / counted,
             LossKind::DiceMacro | LossKind::DiceCe | LossKind::Tversky => {
                 let ratios = self.ratios(images);
                 let scores = ratios.iter().zip(&self.weights).map(|(ratio, weight)| weight * ratio.value());
@@ -90,10 +87,10 @@ impl Loss {
         let classes = self.classes();
         let (hit, all) = match self.kind {
             LossKind::Dice => {
-                let count = images.len() as f64;
+                let counted = counted(images).unwrap_or(1.0);
                 let slopes = images.iter().map(|sums| {
                     let (hit, all) = self.pooled(sums).slopes();
-                    let weigh = |slope: f64| self.weights.iter().map(|w| -slope * w / count).collect();
+                    let weigh = |slope: f64| self.weights.iter().map(|w| -slope * w / counted).collect();
                     (weigh(hit), weigh(all))
                 });
                 slopes.unzip()
@@ -159,6 +156,12 @@ impl Loss {
     }
 }
 
+/// Images of which a pixel counts: those that a mean over images is over. The others' pooled Dice is 1, a loss of 0.
+fn counted(images: &[ImageSums]) -> Option<f64> {
+    let count = images.iter().filter(|sums| counts(sums)).count();
+    (count > 0).then_some(count as f64)
+}
+
 /// All pixels over (classes that occur × pixels of the class).
 fn balanced(pixels: &[u64]) -> Vec<f64> {
     let occurring = pixels.iter().filter(|count| **count > 0).count();
@@ -204,7 +207,8 @@ impl Loss {
         match self.kind {
             LossKind::Dice => {
                 let pooled = |x: Tensor<B, 2>| (x * weights.clone()).sum_dim(1);
-                one_minus(dice(pooled(hit), pooled(predicted + truth)).mean())
+                let counted = truth.clone().sum_dim(1).clamp_max(1.0).sum().clamp_min(1.0);
+                (-dice(pooled(hit), pooled(predicted + truth)) + 1.0).sum() / counted
             }
             LossKind::DiceMacro => one_minus(macro_score(dice(over_images(hit), over_images(predicted + truth)))),
             LossKind::DiceCe => {

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{
     IGNORED, ImageSums, Loss,
-    sums::{LEAST, image_sums, softmax},
+    sums::{floored, image_sums, softmax},
 };
 
 /// The loss of `logits` [batch, classes, pixels] against `labels` [batch, pixels], and its gradient by the logits,
@@ -63,7 +63,7 @@ fn surprise_slope(p: f32, gamma: f32) -> f32 {
     if gamma == 0.0 {
         return -1.0;
     }
-    let p = p.max(LEAST);
-    let rest = (1.0 - p).max(LEAST);
+    let p = floored(p);
+    let rest = floored(1.0 - p);
     gamma * rest.powf(gamma - 1.0) * p * p.ln() - rest.powf(gamma)
 }

@@ -19,4 +19,4 @@ pub use crate::data::IGNORED;
 pub use formula::{Loss, Slopes};
 pub use fused::loss_and_gradient;
 pub use op::{LossOps, Target, stock_loss};
-pub use sums::{ClassSums, ImageSums, image_sums, softmax};
+pub use sums::{ClassSums, ImageSums, counts, image_sums, softmax};

@@ -10,7 +10,7 @@ use burn::{
         },
     },
     prelude::*,
-    tensor::{TensorPrimitive, activation::softmax},
+    tensor::{TensorPrimitive, activation::log_softmax},
 };
 use burn_flex::FlexTensor;
 
@@ -75,12 +75,13 @@ pub fn stock_loss<B: Backend>(logits: Tensor<B, 4>, target: &Target, loss: &Loss
     let classes = loss.classes();
     let [batch, height, width] = target.shape;
     let pixels = height * width;
-    let probabilities = softmax(logits, 1).reshape([batch, classes, pixels]);
+    let logarithms = log_softmax(logits, 1).reshape([batch, classes, pixels]);
+    let probabilities = logarithms.clone().exp();
     let labels = target.labels.iter();
     let counted: Vec<f32> = labels.map(|label| if *label == IGNORED { 0.0 } else { 1.0 }).collect();
     let counted = Tensor::<B, 3>::from_data(TensorData::new(counted, [batch, 1, pixels]), &device);
     let truth = Tensor::<B, 3>::from_data(one_hot(target, classes), &device);
-    let surprise = -probabilities.clone().clamp_min(LEAST).log() * truth.clone();
+    let surprise = -floored(logarithms) * truth.clone();
     let surprise = if loss.gamma() > 0.0 {
         surprise * (-probabilities.clone() + 1.0).clamp_min(LEAST).powf_scalar(loss.gamma())
     } else {
@@ -88,6 +89,12 @@ pub fn stock_loss<B: Backend>(logits: Tensor<B, 4>, target: &Target, loss: &Loss
     };
     let sums = [probabilities.clone() * truth.clone(), probabilities * counted, truth, surprise];
     loss.tensor_value(sums.map(|x| x.sum_dim(2).reshape([batch, classes])))
+}
+
+/// Logarithms of probabilities no smaller than that of `LEAST`, as the CPU's, with the whole gradient: a pixel that is
+/// surely wrong has the most to learn.
+fn floored<B: Backend>(logarithms: Tensor<B, 3>) -> Tensor<B, 3> {
+    logarithms.clone().clamp_min(LEAST.ln()).detach() + (logarithms.clone() - logarithms.detach())
 }
 
 fn one_hot(target: &Target, classes: usize) -> TensorData {
@@ -143,11 +150,51 @@ mod tests {
         }
     }
 
+    /// p is e⁻⁶⁰ or 1 − e⁻⁶⁰: cross-entropy's slope by a logit is (p − truth) over the pixels, and focal's is all but it.
+    #[test]
+    fn a_pixel_that_is_surely_wrong_has_the_whole_gradient() {
+        let data = TensorData::new(vec![30f32, -30.0, -30.0, 30.0], [1, 2, 1, 2]);
+        let logits = Tensor::<A, 4>::from_data(data, &Default::default()).require_grad();
+        let target = Target { labels: vec![1, 1], shape: [1, 1, 2] };
+        for kind in [LossKind::Ce, LossKind::Focal] {
+            let loss = Loss::new(&LossConfig { kind, ..LossConfig::default() }, &[1; 2]);
+            for found in [A::loss(logits.clone(), &target, &loss), stock_loss(logits.clone(), &target, &loss)] {
+                let value = found.clone().into_scalar();
+                assert!((value + LEAST.ln() / 2.0).abs() < 1e-4, "{kind:?}: {value}");
+                let gradient: Vec<f32> = logits.grad(&found.backward()).unwrap().into_data().iter().collect();
+                let off = gradient.iter().zip([0.5, 0.0, -0.5, 0.0]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(off < 1e-5, "{kind:?}: {gradient:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_image_of_ignored_pixels_alone_changes_neither_loss_nor_gradient() {
+        let (logits, mut target) = case();
+        target.labels[2 * 35..].fill(IGNORED);
+        let fewer = Target { labels: target.labels[..2 * 35].to_vec(), shape: [2, 5, 7] };
+        let of_two = || logits.clone().narrow(0, 0, 2);
+        for kind in [LossKind::Dice, LossKind::DiceMacro, LossKind::Ce] {
+            let loss = Loss::new(&LossConfig { kind, ..LossConfig::default() }, &[1; 4]);
+            let losses = [
+                A::loss(logits.clone(), &target, &loss),
+                stock_loss(logits.clone(), &target, &loss),
+                A::loss(of_two(), &fewer, &loss),
+                stock_loss(of_two(), &fewer, &loss),
+            ];
+            let values = losses.clone().map(|loss| loss.into_scalar());
+            assert!(values.iter().all(|value| (value - values[0]).abs() < 1e-5), "{kind:?}: {values:?}");
+            let gradients = losses.map(|loss| logits.grad(&loss.backward()).unwrap());
+            let off = |g: &Tensor<Flex, 4>| (g.clone() - gradients[0].clone()).abs().max().into_scalar();
+            assert!(gradients.iter().all(|g| off(g) < 1e-6), "{kind:?}");
+        }
+    }
+
     #[test]
     fn a_batch_with_nothing_to_count_has_a_finite_loss_and_no_gradient_from_surprise() {
         let (logits, mut target) = case();
         target.labels.fill(IGNORED);
-        for kind in [LossKind::Ce, LossKind::DiceCe, LossKind::Focal] {
+        for kind in [LossKind::Ce, LossKind::Dice, LossKind::DiceCe, LossKind::Focal] {
             let loss = Loss::new(&LossConfig { kind, ..LossConfig::default() }, &[1; 4]);
             let (fused, stock) = (A::loss(logits.clone(), &target, &loss), stock_loss(logits.clone(), &target, &loss));
             let gradient = logits.grad(&stock.backward()).unwrap().abs().max().into_scalar();

@@ -18,6 +18,11 @@ pub struct ClassSums {
 /// One image's sums, a class each.
 pub type ImageSums = Vec<ClassSums>;
 
+/// Whether any pixel of the image counts: not all are ignored.
+pub fn counts(sums: &ImageSums) -> bool {
+    sums.iter().any(|class| class.truth > 0.0)
+}
+
 /// Smallest probability whose logarithm is taken (Keras's epsilon).
 pub(super) const LEAST: f32 = 1e-7;
 
@@ -73,6 +78,22 @@ fn class_sums(plane: &[f32], labels: &[u8], class: u8, gamma: f64) -> ClassSums 
 }
 
 fn surprise_of(p: f32, gamma: f32) -> f32 {
-    let entropy = -p.max(LEAST).ln();
+    let entropy = -floored(p).ln();
     if gamma == 0.0 { entropy } else { (1.0 - p).powf(gamma) * entropy }
+}
+
+/// A probability whose logarithm can be taken. Unlike `max` it passes NaN on, so that a ruined network has no loss.
+pub(super) fn floored(p: f32) -> f32 {
+    p.clamp(LEAST, f32::INFINITY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probability_that_is_none_is_no_finite_surprise() {
+        assert!(surprise_of(f32::NAN, 0.0).is_nan() && surprise_of(f32::NAN, 2.0).is_nan());
+        assert_eq!(surprise_of(0.0, 0.0), -LEAST.ln());
+    }
 }

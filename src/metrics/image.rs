@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::resize_bilinear;
 use crate::{
     domain::Counts,
-    loss::{IGNORED, ImageSums, Loss, image_sums},
+    loss::{IGNORED, ImageSums, Loss, counts, image_sums},
 };
 
 /// What one image contributes to a split's figures.
@@ -32,21 +32,24 @@ impl ImageFigures {
         Counts { tp, fp: column - tp, fn_: row - tp }
     }
 
-    /// Soft Dice over all pixels and classes together: (2·Σtp + 1) / (Σt + Σp + 1), as the Keras code in wide use.
-    pub fn dice_coef(&self) -> f64 {
-        let (intersection, total) = self.pooled();
-        (2.0 * intersection + 1.0) / (total + 1.0)
+    /// Soft Dice over all pixels and classes together: (2·Σtp + 1) / (Σt + Σp + 1), as the Keras code in wide use;
+    /// `None` where every pixel is ignored.
+    pub fn dice_coef(&self) -> Option<f64> {
+        let (intersection, total) = self.pooled()?;
+        Some((2.0 * intersection + 1.0) / (total + 1.0))
     }
 
     /// Soft IoU likewise: (Σtp + 1) / (Σt + Σp − Σtp + 1).
-    pub fn iou_coef(&self) -> f64 {
-        let (intersection, total) = self.pooled();
-        (intersection + 1.0) / (total - intersection + 1.0)
+    pub fn iou_coef(&self) -> Option<f64> {
+        let (intersection, total) = self.pooled()?;
+        Some((intersection + 1.0) / (total - intersection + 1.0))
     }
 
-    fn pooled(&self) -> (f64, f64) {
-        self.sums.iter().fold((0.0, 0.0), |(intersection, total), class| {
-            (intersection + class.intersection, total + class.predicted + class.truth)
+    fn pooled(&self) -> Option<(f64, f64)> {
+        counts(&self.sums).then(|| {
+            self.sums.iter().fold((0.0, 0.0), |(intersection, total), class| {
+                (intersection + class.intersection, total + class.predicted + class.truth)
+            })
         })
     }
 }

@@ -27,8 +27,8 @@ pub fn epoch_row(
         split,
         loss: loss.value(&sums),
         accuracy: (pixels > 0).then(|| hits as f64 / pixels as f64),
-        dice_coef: mean_of(images.iter().map(ImageFigures::dice_coef)),
-        iou_coef: mean_of(images.iter().map(ImageFigures::iou_coef)),
+        dice_coef: mean_of(images.iter().filter_map(ImageFigures::dice_coef)),
+        iou_coef: mean_of(images.iter().filter_map(ImageFigures::iou_coef)),
         dice_macro: mean_of(foreground().filter_map(|(_, row)| row.dice)),
         iou_macro: mean_of(foreground().filter_map(|(_, row)| row.iou)),
         learning_rate,
@@ -70,7 +70,7 @@ pub fn image_rows(epoch: usize, split: Split, name: &str, image: &ImageFigures, 
 mod tests {
     use super::*;
     use crate::{
-        domain::LossConfig,
+        domain::{LossConfig, LossKind},
         loss::{ClassSums, softmax},
         metrics::figures_of,
     };
@@ -124,8 +124,7 @@ mod tests {
         let mut logits = [3f32.ln(), 0.0, 0.0, 0.0];
         softmax(&mut logits, 2);
         let figures = figures_of(&logits, [1, 2], &[0, 1], [1, 2], &loss(2));
-        assert!((figures.dice_coef() - 0.7).abs() < 1e-6);
-        assert!((figures.iou_coef() - 0.6).abs() < 1e-6);
+        assert!(near(figures.dice_coef(), 0.7) && near(figures.iou_coef(), 0.6), "{figures:?}");
     }
 
     #[test]
@@ -160,6 +159,22 @@ mod tests {
         assert_eq!(whole.confusion, ignoring.confusion);
         let close = |a: &ClassSums, b: &ClassSums| (a.predicted - b.predicted).abs() < 1e-6 && a.truth == b.truth;
         assert!(whole.sums.iter().zip(&ignoring.sums).all(|(a, b)| close(a, b)));
+    }
+
+    #[test]
+    fn an_image_of_ignored_pixels_alone_counts_for_no_figure() {
+        let blank = image(&[255, 255], &[0, 1], 2);
+        assert_eq!((blank.dice_coef(), blank.iou_coef()), (None, None));
+        for kind in [LossKind::Dice, LossKind::DiceCe] {
+            let loss = Loss::new(&LossConfig { kind, ..LossConfig::default() }, &[1; 2]);
+            let row = |images: &[ImageFigures]| EpochRow {
+                images: 0,
+                ..epoch_row(1, Split::Val, images, &names(2, None), &loss, 0.1)
+            };
+            let half = || image(&[0, 1], &[1, 1], 2);
+            assert_eq!(row(&[half(), blank.clone()]), row(&[half()]), "{kind:?}");
+            assert_eq!(row(std::slice::from_ref(&blank)), row(&[]), "{kind:?}");
+        }
     }
 
     #[test]

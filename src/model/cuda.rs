@@ -15,7 +15,7 @@ use cudarc::{
 pub fn check() -> Result<(), String> {
     // SAFETY: only looks whether the library can be opened.
     if !unsafe { driver::sys::is_culib_present() } {
-        return Err("no NVIDIA driver was found (libcuda.so); train with --devices cpu".into());
+        return Err("no NVIDIA driver was found (libcuda.so)".into());
     }
     match CudaContext::device_count() {
         Ok(0) => return Err("no GPU was found; is CUDA_VISIBLE_DEVICES empty?".into()),
@@ -24,7 +24,7 @@ pub fn check() -> Result<(), String> {
     }
     // SAFETY: as above.
     if !unsafe { nvrtc::sys::is_culib_present() } {
-        let help = "install the CUDA toolkit and name it in LD_LIBRARY_PATH, or train with --devices cpu";
+        let help = "install the CUDA toolkit and name it in LD_LIBRARY_PATH";
         return Err(format!("CUDA's run-time compiler was not found (libnvrtc.so); {help}"));
     }
     if !toolkit().is_some_and(|folder| folder.join("include").is_dir()) {

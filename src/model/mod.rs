@@ -16,7 +16,7 @@
 
 pub mod block;
 #[cfg(feature = "cuda")]
-pub mod cuda;
+mod cuda;
 pub mod dropout;
 mod freeze;
 pub mod group_norm;
@@ -31,3 +31,14 @@ pub use dropout::DropoutStream;
 pub use freeze::Freeze;
 pub use ops::ConvOps;
 pub use unet::UNet;
+
+/// Whether the network can be trained on a GPU here.
+///
+/// # Errors
+/// In one line: what is missing.
+pub fn gpu() -> Result<(), String> {
+    #[cfg(feature = "cuda")]
+    return cuda::check();
+    #[cfg(not(feature = "cuda"))]
+    Err("this sweepscope was built without GPU support; build it with `cargo build --release --features cuda`".into())
+}

@@ -28,6 +28,9 @@ pub struct Array {
     pub values: Vec<f32>,
 }
 
+/// Where a file's metadata say what it is.
+const ABOUT: &str = "sweepscope";
+
 /// Arrays by name.
 pub type Arrays = BTreeMap<String, Array>;
 
@@ -90,7 +93,7 @@ pub fn to_bytes(arrays: &Arrays) -> Result<Vec<u8>, WeightsError> {
 /// # Errors
 /// If an array's values and shape disagree.
 pub fn to_bytes_about(arrays: &Arrays, about: String) -> Result<Vec<u8>, WeightsError> {
-    write(arrays, Some(HashMap::from([("sweepscope".to_owned(), about)])))
+    write(arrays, Some(HashMap::from([(ABOUT.to_owned(), about)])))
 }
 
 fn write(arrays: &Arrays, metadata: Option<HashMap<String, String>>) -> Result<Vec<u8>, WeightsError> {
@@ -122,6 +125,12 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Arrays, WeightsError> {
             Ok((name.to_owned(), Array { shape: view.shape().to_vec(), values }))
         })
         .collect()
+}
+
+/// What a file says of itself as [`to_bytes_about`] writes it; `None` where it says nothing.
+pub fn about(bytes: &[u8]) -> Option<String> {
+    let (_, file) = SafeTensors::read_metadata(bytes).ok()?;
+    file.metadata().as_ref()?.get(ABOUT).cloned()
 }
 
 /// Where in a module a walk stands: the field names, without the wrappers that are no fields.

@@ -28,4 +28,4 @@ pub use lock::{Holder, LockError, SweepLock, host};
 pub use plan_file::PlannedRun;
 pub use process::{current_process, is_alive, peak_memory_mib, process_of};
 pub use run_file::RunFile;
-pub use table::{append_rows, cut_after, read_rows, write_derived_rows, write_rows};
+pub use table::{append_rows, cut_after, cut_split, read_rows, write_derived_rows, write_rows};

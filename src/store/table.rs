@@ -9,6 +9,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{StoreError, claim, write_derived, write_text};
+use crate::domain::Split;
 
 /// Appends rows and syncs; a new table starts with its header.
 ///
@@ -59,6 +60,18 @@ pub fn read_rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, StoreError>
 /// # Errors
 /// If the table cannot be read or written.
 pub fn cut_after(path: &Path, epoch: usize) -> Result<(), StoreError> {
+    retain(path, "epoch", |cell| cell.parse::<usize>().is_ok_and(|e| e <= epoch))
+}
+
+/// Drops every row of `split` likewise.
+///
+/// # Errors
+/// If the table cannot be read or written.
+pub fn cut_split(path: &Path, split: Split) -> Result<(), StoreError> {
+    retain(path, "split", |cell| cell != split.to_string())
+}
+
+fn retain(path: &Path, name: &str, wanted: impl Fn(&str) -> bool) -> Result<(), StoreError> {
     let text = match fs::read(path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
@@ -66,12 +79,9 @@ pub fn cut_after(path: &Path, epoch: usize) -> Result<(), StoreError> {
     };
     let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     let header = lines.next().unwrap_or_default();
-    let column = header.trim_end().split(',').position(|name| name == "epoch");
-    let keep = |line: &&str| {
-        column.is_some_and(|column| {
-            line.split(',').nth(column).and_then(|cell| cell.trim().parse::<usize>().ok()).is_some_and(|e| e <= epoch)
-        })
-    };
+    let column = header.trim_end().split(',').position(|cell| cell == name);
+    let cell = |line: &&str| line.split(',').nth(column?).map(|cell| wanted(cell.trim()));
+    let keep = |line: &&str| cell(line) == Some(true);
     let kept: String = std::iter::once(header).chain(lines.filter(keep)).collect();
     if kept == text {
         return Ok(());
@@ -94,7 +104,7 @@ fn is_missing(error: &csv::Error) -> bool {
 #[expect(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::domain::{ClassRow, Counts, Split};
+    use crate::domain::{ClassRow, Counts};
 
     fn row(epoch: usize) -> ClassRow {
         ClassRow::new(epoch, Split::Val, "thin, rare", Counts { tp: 1, fp: 2, fn_: 3 }, 1)
@@ -119,6 +129,16 @@ mod tests {
         cut_after(&path, 0).unwrap();
         append_rows(&path, &[row(1)]).unwrap();
         assert_eq!(fs::read(&path).unwrap(), first);
+    }
+
+    #[test]
+    fn the_rows_of_one_split_are_cut_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("classes.csv");
+        let of_test = ClassRow { split: Split::Test, ..row(1) };
+        append_rows(&path, &[row(1), of_test, row(2)]).unwrap();
+        cut_split(&path, Split::Test).unwrap();
+        assert_eq!(read_rows::<ClassRow>(&path).unwrap(), [row(1), row(2)]);
     }
 
     #[test]

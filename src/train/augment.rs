@@ -31,7 +31,7 @@ pub fn apply(
     if config.flip && mirror[1] {
         whole(&|at| (size[0] - 1 - at / size[1]) * size[1] + at % size[1]);
     }
-    if config.rotate90 && size[0] == size[1] {
+    if config.rotate90 {
         for _ in 0..turns {
             whole(&|at| at % size[1] * size[1] + (size[0] - 1 - at / size[1]));
         }

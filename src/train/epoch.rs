@@ -9,6 +9,7 @@ use burn::{prelude::*, tensor::backend::AutodiffBackend};
 
 use super::{
     Batch, Gradients, Optimizer, Say, Training, gradients, loader,
+    optimizer::mean,
     resume::History,
     schedule::{learning_rate, reductions},
 };
@@ -22,7 +23,8 @@ use crate::{
 /// Shortest time between two step messages.
 const STEP_PAUSE: Duration = Duration::from_millis(100);
 
-/// What training moves.
+/// What training moves. A clone shares memory with it until one of them moves on.
+#[derive(Clone)]
 pub struct Network<A: AutodiffBackend> {
     pub model: UNet<A>,
     pub optimizer: Optimizer<A::InnerBackend>,
@@ -79,20 +81,18 @@ where
         let mut waited = Duration::ZERO;
         let mut said: Option<Instant> = None;
         let mut rate = learning_rate(0, steps);
-        let mut waiting = Gradients::<A::InnerBackend>::new();
-        let mut count = 0;
+        let mut waiting = (Gradients::<A::InnerBackend>::new(), 0);
         for step in 0..steps {
             let asked = Instant::now();
             let Ok(batch) = batches.recv() else { break };
             waited += asked.elapsed();
             rate = learning_rate(step, steps);
+            let images = batch.target.shape[0];
             let (loss, found) = self.backward(&mut network.model, batch, epoch, step)?;
-            waiting = if count == 0 { found } else { super::optimizer::sum::<A::InnerBackend>(waiting, found) };
-            count += 1;
-            if count == config.accumulate.max(1) || step + 1 == steps {
-                let mean = super::optimizer::divide::<A::InnerBackend>(std::mem::take(&mut waiting), count);
-                network.model = network.optimizer.step::<A, _>(network.model, mean, rate);
-                count = 0;
+            waiting = mean::<A::InnerBackend>(waiting, (found, images));
+            if (step + 1).is_multiple_of(config.accumulate.max(1)) || step + 1 == steps {
+                let (gradients, _) = std::mem::take(&mut waiting);
+                network.model = network.optimizer.step::<A, _>(network.model, gradients, rate);
             }
             if said.is_none_or(|said| said.elapsed() >= STEP_PAUSE) {
                 say(&Message::Step { epoch, step: step + 1, steps, loss: Some(loss) });
@@ -120,13 +120,16 @@ where
         let logits = model.forward_train(Tensor::from_data(images, self.device), stream);
         let loss = A::loss(logits, &batch.target, &self.loss);
         let value = loss.clone().into_scalar().elem::<f64>();
-        if !value.is_finite() {
-            let message = format!(
-                "the loss of step {} of epoch {epoch} is {value}; try a lower learning rate, warm-up or gradient_clip",
-                step + 1
-            );
-            return Err(Failure::new(FailureKind::NotFinite, message));
-        }
+        expect_finite(value, &format!("step {} of epoch {epoch}", step + 1))?;
         Ok((value, gradients(model, loss.backward())))
     }
+}
+
+/// A network whose loss `of` something is not finite is ruined for good.
+pub(super) fn expect_finite(loss: f64, of: &str) -> Result<(), Failure> {
+    if loss.is_finite() {
+        return Ok(());
+    }
+    let message = format!("the loss of {of} is {loss}; try a lower learning rate, warm-up or gradient_clip");
+    Err(Failure::new(FailureKind::NotFinite, message))
 }

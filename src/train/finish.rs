@@ -14,8 +14,8 @@ use crate::{
     domain::{Failure, FailureKind, ImageRow, Split, StateRecord},
     loss::LossOps,
     metrics::labels_of,
-    model::ConvOps,
-    store::{create_dir, images_of, write_bytes, write_rows},
+    model::{ConvOps, UNet},
+    store::{CheckpointSet, create_dir, images_of, write_bytes, write_rows},
 };
 
 impl<A> Training<'_, A>
@@ -27,26 +27,30 @@ where
     pub(super) fn finish(&self, state: &StateRecord) -> Result<(), Failure> {
         let last = set_of(self.run, state.checkpoint)?;
         let best = if state.best_epoch > 0 { set_of(self.run, state.best_epoch)? } else { last.clone() };
-        let best_rows = images_of(&best).map_err(storage)?;
-        let mut rows = best_rows.clone();
+        let mut rows = images_of(&best).map_err(storage)?;
         if best.epoch != last.epoch {
             rows.extend(images_of(&last).map_err(storage)?);
         }
         write_rows(&self.run.images_csv(), &rows).map_err(storage)?;
-        let extent = [self.task.samples.channels(), self.loss.classes()];
-        let model = read::<A::InnerBackend>(&best, self.task.config, extent, self.device)?;
-        write_rows(&self.run.evidence_csv(), &self.evidence(best.epoch, &model)).map_err(storage)?;
-        self.write_panels(state, &best_rows)
+        write_rows(&self.run.evidence_csv(), &self.evidence(best.epoch, &self.network_of(&best)?)).map_err(storage)?;
+        self.write_panels(state)
     }
 
-    fn write_panels(&self, state: &StateRecord, rows: &[ImageRow]) -> Result<(), Failure> {
-        let ranked = self.ranked(rows);
+    /// The network of a set, as it was trained: norm of frozen layers is not measured anew.
+    fn network_of(&self, set: &CheckpointSet) -> Result<UNet<A::InnerBackend>, Failure> {
+        let extent = [self.task.samples.channels(), self.loss.classes()];
+        self.as_trained(read(set, self.task.config, extent, self.device)?)
+    }
+
+    /// Pictures of the worst, the middle and the best validation image of the weights that predictions use.
+    fn write_panels(&self, state: &StateRecord) -> Result<(), Failure> {
+        let set = chosen(self.run, self.task.config, state)?;
+        let ranked = self.ranked(&images_of(&set).map_err(storage)?);
         if ranked.is_empty() {
             return Ok(());
         }
-        let set = chosen(self.run, self.task.config, state)?;
         let extent = [self.task.samples.channels(), self.loss.classes()];
-        let model = read::<A::InnerBackend>(&set, self.task.config, extent, self.device)?;
+        let model = self.network_of(&set)?;
         create_dir(&self.run.panels()).map_err(storage)?;
         let places = [("worst", 0), ("middle", ranked.len() / 2), ("best", ranked.len() - 1)];
         for (name, place) in places {

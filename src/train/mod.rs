@@ -98,16 +98,16 @@ where
     /// If the loss is not finite, a checkpoint cannot be used or the disk refuses.
     pub fn run(&self, mut state: StateRecord, say: &mut Say<'_>) -> Result<Outcome, Failure> {
         let (mut network, mut history) = self.resume(&mut state)?;
+        let mut unsaved = None;
         say(&Message::Start { epoch: state.epoch, epochs: self.task.config.train.epochs });
         while !self.is_over(&history, state.epoch) {
             let epoch = state.epoch + 1;
             let Some(trained) = self.train_epoch(network, &history, epoch, say)? else {
-                state.state = RunState::Stopped;
-                self.run.write_state(&state).map_err(storage)?;
+                self.stop(state, unsaved, say)?;
                 return Ok(Outcome::Stopped);
             };
             network = trained.network;
-            self.record(&network, &mut history, &mut state, trained.spent, trained.learning_rate, say)?;
+            unsaved = self.record(&network, &mut history, &mut state, trained.spent, trained.learning_rate, say)?;
         }
         self.finish(&state)?;
         state.state = RunState::Completed;

@@ -25,6 +25,7 @@ const EPSILON: f64 = 1e-7;
 pub type Gradients<B> = BTreeMap<String, FloatTensor<B>>;
 
 /// The update rule and what it remembers of each parameter.
+#[derive(Clone)]
 pub struct Optimizer<B: Backend> {
     rule: Rule,
     weight_decay: f64,
@@ -122,24 +123,21 @@ pub fn gradients<A: AutodiffBackend, M: Module<A>>(module: &M, mut found: A::Gra
     collector.gradients
 }
 
-/// The sum of two sets of gradients.
-pub fn sum<B: Backend>(mut a: Gradients<B>, b: Gradients<B>) -> Gradients<B> {
+/// The mean over all images of two sets of gradients, each with the images that it is the mean over.
+pub fn mean<B: Backend>(
+    (mut a, of_a): (Gradients<B>, usize),
+    (b, of_b): (Gradients<B>, usize),
+) -> (Gradients<B>, usize) {
+    let images = of_a + of_b;
+    let share = |part: usize| part as f64 / images as f64;
     for (name, b) in b {
-        let sum = match a.remove(&name) {
-            Some(a) => primitive(tensor::<B, 1>(a) + tensor(b)),
+        let mean = match a.remove(&name) {
+            Some(a) => primitive(tensor::<B, 1>(a) * share(of_a) + tensor(b) * share(of_b)),
             None => b,
         };
-        a.insert(name, sum);
+        a.insert(name, mean);
     }
-    a
-}
-
-/// Gradients over `count`.
-pub fn divide<B: Backend>(gradients: Gradients<B>, count: usize) -> Gradients<B> {
-    if count == 1 {
-        return gradients;
-    }
-    gradients.into_iter().map(|(name, g)| (name, primitive(tensor::<B, 1>(g) / count as f64))).collect()
+    (a, images)
 }
 
 /// Scales all gradients so that their common norm is at most `largest`.

@@ -7,13 +7,13 @@ use burn::{module::AutodiffModule, tensor::backend::AutodiffBackend};
 
 use super::{
     Say, Training, best, checkpoint,
-    epoch::{Network, Spent},
+    epoch::{Network, Spent, expect_finite},
     evaluate::evaluate,
     resume::History,
     stops, storage,
 };
 use crate::{
-    domain::{EpochRecord, Failure, Split, StateRecord, TimingRow},
+    domain::{EpochRecord, Failure, ImageRow, RunState, Split, StateRecord, TimingRow},
     loss::LossOps,
     metrics::{class_rows, epoch_row, image_rows},
     model::ConvOps,
@@ -21,12 +21,18 @@ use crate::{
     store::{CheckpointSet, append_rows, peak_memory_mib},
 };
 
+/// What a checkpoint set holds, of an epoch that has none.
+pub struct Unsaved<A: AutodiffBackend> {
+    network: Network<A>,
+    images: Vec<ImageRow>,
+}
+
 impl<A> Training<'_, A>
 where
     A: AutodiffBackend + ConvOps + LossOps,
     A::InnerBackend: ConvOps,
 {
-    /// Evaluates and records the epoch after `state.epoch`.
+    /// Evaluates and records the epoch after `state.epoch`. Gives what a checkpoint set of it holds, where it has none.
     pub(super) fn record(
         &self,
         network: &Network<A>,
@@ -35,9 +41,14 @@ where
         spent: Spent,
         learning_rate: f64,
         say: &mut Say<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Unsaved<A>>, Failure> {
         let epoch = state.epoch + 1;
         let mut record = self.figures(network, epoch, learning_rate);
+        // The last step may have ruined the weights, and no figure is ever NaN.
+        for row in &record.splits {
+            row.loss
+                .map_or(Ok(()), |loss| expect_finite(loss, &format!("the {} images after epoch {epoch}", row.split)))?;
+        }
         record.timing.attempt = state.attempts;
         record.timing.train_seconds = spent.train_seconds;
         record.timing.wait_seconds = Some(spent.wait_seconds);
@@ -52,9 +63,7 @@ where
             || config.keep_epochs.is_some_and(|every| epoch.is_multiple_of(every.max(1)))
             || self.is_over(history, epoch);
         if is_due {
-            let fill = |folder: &std::path::Path| checkpoint::write(folder, &network.model, &network.optimizer);
-            CheckpointSet::write(self.run, epoch, &record.images, fill).map_err(storage)?;
-            state.checkpoint = epoch;
+            self.write_set(network, &record.images, epoch, state)?;
         }
         self.append(&record).map_err(storage)?;
         state.epoch = epoch;
@@ -62,10 +71,46 @@ where
         self.run.write_state(state).map_err(storage)?;
         self.announce(&record, say);
         if is_due {
-            let best = if state.best_epoch == 0 { epoch } else { state.best_epoch };
-            CheckpointSet::publish(self.run, epoch, best, config.keep_epochs).map_err(storage)?;
-            say(&Message::Checkpoint { epoch });
+            self.publish_set(state, say)?;
         }
+        Ok((!is_due).then(|| Unsaved { network: network.clone(), images: record.images }))
+    }
+
+    /// Makes the end on request resumable from the last epoch recorded.
+    pub(super) fn stop(
+        &self,
+        mut state: StateRecord,
+        unsaved: Option<Unsaved<A>>,
+        say: &mut Say<'_>,
+    ) -> Result<(), Failure> {
+        state.state = RunState::Stopped;
+        if let Some(Unsaved { network, images }) = &unsaved {
+            let epoch = state.epoch;
+            self.write_set(network, images, epoch, &mut state)?;
+        }
+        self.run.write_state(&state).map_err(storage)?;
+        unsaved.map_or(Ok(()), |_| self.publish_set(&state, say))
+    }
+
+    fn write_set(
+        &self,
+        network: &Network<A>,
+        images: &[ImageRow],
+        epoch: usize,
+        state: &mut StateRecord,
+    ) -> Result<(), Failure> {
+        let fill = |folder: &std::path::Path| checkpoint::write(folder, &network.model, &network.optimizer);
+        CheckpointSet::write(self.run, epoch, images, fill).map_err(storage)?;
+        state.checkpoint = epoch;
+        Ok(())
+    }
+
+    /// Points the links at the newest set, once state.json names it.
+    fn publish_set(&self, state: &StateRecord, say: &mut Say<'_>) -> Result<(), Failure> {
+        let epoch = state.checkpoint;
+        let best = if state.best_epoch == 0 { epoch } else { state.best_epoch };
+        CheckpointSet::publish(self.run, epoch, best, self.task.config.train.keep_epochs).map_err(storage)?;
+        say(&Message::Checkpoint { epoch });
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Settings that are valid one by one and impossible together.
 
-use super::{ClassWeights, InputSize, MaskLayout, Precision, RunConfig, SplitConfig, SplitStrategy};
+use super::{ClassWeights, InputSize, MaskLayout, Norm, Optimizer, Precision, RunConfig, SplitConfig, SplitStrategy};
 
 /// Why a run cannot be trained, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,10 +18,13 @@ impl RunConfig {
     pub fn contradictions(&self, classes: Option<usize>) -> Vec<Contradiction> {
         let of_classes =
             [self.unknown_class(), self.idle_ignored_value(), classes.and_then(|n| self.uneven_weights(n))];
+        // What an outside trainer makes of its settings is not known.
+        let built_in = [self.norm_of_one_value(), self.idle_decay(), self.idle_turns()];
+        let of_trainer = if self.trainer.is_none() { built_in } else { [None, None, None] };
         self.indivisible_input()
             .into_iter()
             .chain(self.split.contradictions())
-            .chain(of_classes.into_iter().flatten())
+            .chain(of_classes.into_iter().chain(of_trainer).flatten())
             .collect()
     }
 
@@ -48,6 +51,39 @@ impl RunConfig {
                 "input_size {height} × {width} is not a multiple of {step}, which model.depth {depth} halves it by"
             ),
             help: format!("try {} × {}, or a smaller model.depth", near(height), near(width)),
+        })
+    }
+
+    /// A value less its own mean is 0 whatever the image, and its running variance goes to 0.
+    fn norm_of_one_value(&self) -> Option<Contradiction> {
+        let InputSize([height, width]) = self.data.input_size;
+        let of_one = [height, width] == [1 << (self.model.depth - 1).min(31); 2] && self.train.batch_size == 1;
+        (of_one && self.model.norm == Norm::Batch).then(|| Contradiction {
+            key: "model.norm",
+            message: format!(
+                "model.norm \"batch\" has one value a channel to normalise where batch_size is 1 and model.depth {} \
+                 makes {height} × {width} pixels one",
+                self.model.depth
+            ),
+            help: "set model.norm = \"group\", a larger batch_size or input_size, or a smaller model.depth".into(),
+        })
+    }
+
+    fn idle_decay(&self) -> Option<Contradiction> {
+        let idle = self.train.optimizer == Optimizer::Adamw && self.train.weight_decay == 0.0;
+        idle.then(|| Contradiction {
+            key: "train.optimizer",
+            message: "train.optimizer \"adamw\" without train.weight_decay is \"adam\"".into(),
+            help: "set train.weight_decay (PyTorch's AdamW has 0.01, Keras's 0.004), or optimizer = \"adam\"".into(),
+        })
+    }
+
+    fn idle_turns(&self) -> Option<Contradiction> {
+        let InputSize([height, width]) = self.data.input_size;
+        (self.augment.rotate90 && height != width).then(|| Contradiction {
+            key: "augment.rotate90",
+            message: format!("augment.rotate90 changes nothing where input_size is {height} × {width}: not square"),
+            help: "leave it out, or give a square input_size; augment.rotate turns images of any size".into(),
         })
     }
 
