@@ -91,8 +91,8 @@ pub fn run(
         pool.install(|| match device {
             Device::Cpu => train::<Autodiff<Flex>>(run, device, &state, stop, say),
             Device::Cuda => {
-                // What is missing now, no other attempt would find.
-                model::gpu().map_err(|reason| Failure::new(FailureKind::BadConfig, reason))?;
+                // It could be used when the sweep was started, so it is the device that has changed.
+                model::gpu().map_err(|reason| Failure::new(FailureKind::Spawn, reason))?;
                 train::<Autodiff<Gpu>>(run, device, &state, stop, say)
             }
         })

@@ -317,12 +317,12 @@ fn what_cannot_be_trained_is_refused_with_every_reason() {
 }
 
 #[test]
-fn a_gpu_that_cannot_be_used_is_no_fault_of_the_device_and_not_tried_again() {
+fn a_gpu_that_can_no_longer_be_used_is_said_and_may_be_tried_again() {
     let Err(reason) = model::gpu() else { return };
     let folder = tempfile::tempdir().unwrap();
     let run = prepare(folder.path(), &settings(folder.path()));
     let failure = worker::run(&run, Device::Cuda, 1, &AtomicBool::new(false), &mut |_: &Message| ()).unwrap_err();
-    assert_eq!(failure, Failure::new(FailureKind::BadConfig, reason));
+    assert_eq!(failure, Failure::new(FailureKind::Spawn, reason));
 }
 
 #[test]

@@ -27,15 +27,15 @@ pub struct Arguments {
 
 /// Sets runs back to new. What they recorded stays; they go on from their last checkpoint.
 pub fn main(arguments: &Arguments) -> Result<ExitCode, Refusal> {
-    let (sweep, _) = sweep::open(&arguments.results)?;
-    let _lock = SweepLock::acquire(&sweep)?;
-    // Only now does no other process change where they stand.
-    let (sweep, runs) = sweep::open(sweep.root())?;
-    let chosen = choose(&sweep, &runs, &arguments.runs)?;
-    if chosen.is_empty() {
+    let (sweep, runs) = sweep::open(&arguments.results)?;
+    if choose(&sweep, &runs, &arguments.runs)?.is_empty() {
         console::answer("nothing to retry: no run failed\n");
         return Ok(ExitCode::SUCCESS);
     }
+    let _lock = SweepLock::acquire(&sweep)?;
+    // Only now does no other process change where they stand.
+    let (_, runs) = sweep::open(sweep.root())?;
+    let chosen = choose(&sweep, &runs, &arguments.runs)?;
     let mut journal = Journal::open(&sweep)?;
     for run in &chosen {
         let spared = run.state.spared || run.state.state == RunState::EndedEarly;
