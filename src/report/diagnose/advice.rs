@@ -9,10 +9,17 @@ use crate::{
     },
 };
 
-/// Replaces the rule's usual advice by one that knows the run's settings.
-pub fn fit(sweep: &Sweep, run: &Run, finding: &mut Finding) {
+/// The lowest learning rate at which a run was unsteady (rules 7 and 14): no higher one is to be proposed.
+pub fn unsteady_rate(sweep: &Sweep, found: &[Vec<Finding>]) -> Option<f64> {
+    let is_unsteady = |findings: &Vec<Finding>| findings.iter().any(|finding| [7, 14].contains(&finding.rule.number));
+    let unsteady = sweep.runs.iter().zip(found).filter(|(_, findings)| is_unsteady(findings));
+    unsteady.filter_map(|(run, _)| Some(run.file.as_ref()?.config.train.learning_rate)).min_by(f64::total_cmp)
+}
+
+/// Replaces the rule's usual advice by one that knows the run's settings and from which rate on runs are unsteady.
+pub fn fit(sweep: &Sweep, run: &Run, unsteady: Option<f64>, finding: &mut Finding) {
     let Some(file) = run.file.as_ref().filter(|_| finding.advice == finding.rule.advice) else { return };
-    let about = About { sweep, config: &file.config };
+    let about = About { sweep, config: &file.config, unsteady };
     let better = match finding.rule.number {
         4 if finding.severity == Severity::Fail => Some(about.missing_class()),
         5 => Some(about.unlike_splits()),
@@ -39,6 +46,7 @@ pub fn fit(sweep: &Sweep, run: &Run, finding: &mut Finding) {
 struct About<'a> {
     sweep: &'a Sweep,
     config: &'a RunConfig,
+    unsteady: Option<f64>,
 }
 
 impl About<'_> {
@@ -135,14 +143,16 @@ impl About<'_> {
 
     fn rate_too_low(&self, factor: f64) -> String {
         let (rate, epochs) = (self.config.train.learning_rate, self.config.train.epochs);
-        let has_higher = self.rates().any(|other| other > rate);
-        let change = if has_higher { "keep to the grid's higher rates".into() } else { self.set_rate(rate * factor) };
-        let longer = if self.is_swept("train.epochs") {
-            String::new()
+        let is_steady = |rate: f64| self.unsteady.is_none_or(|from| rate < from);
+        let has_higher = self.rates().any(|other| other > rate && is_steady(other));
+        let change = if has_higher {
+            Some("keep to the grid's higher rates".into())
         } else {
-            format!(", or train longer: train.epochs = {}", 2 * epochs)
+            is_steady(rate * factor).then(|| self.set_rate(rate * factor))
         };
-        sentence(&[change + &longer])
+        let longer = (!self.is_swept("train.epochs")).then(|| format!("train longer: train.epochs = {}", 2 * epochs));
+        let steps: Vec<String> = [change, longer].into_iter().flatten().collect();
+        if steps.is_empty() { "Train longer.".into() } else { sentence(&[steps.join(", or ")]) }
     }
 
     /// The grid's rates of which a run did not fail.
@@ -201,12 +211,17 @@ mod tests {
 
     /// The advice about a finding of rule `number` in a run with these settings and no grid.
     fn advice(number: usize, change: impl FnOnce(&mut RunConfig)) -> String {
+        advice_where(None, number, change)
+    }
+
+    /// The same where runs are unsteady from this rate on.
+    fn advice_where(unsteady: Option<f64>, number: usize, change: impl FnOnce(&mut RunConfig)) -> String {
         let mut config = RunConfig::default();
         change(&mut config);
         let id = RunId::of(&config, "");
         let file = RunFile { id, fingerprint: String::new(), axes: serde_json::Map::new(), scale: None, config };
         let mut finding = Finding::new(number, Severity::Warn, String::new());
-        fit(&Sweep::default(), &Run { file: Some(file), ..Run::default() }, &mut finding);
+        fit(&Sweep::default(), &Run { file: Some(file), ..Run::default() }, unsteady, &mut finding);
         finding.advice
     }
 
@@ -230,5 +245,12 @@ mod tests {
         assert_eq!(high, "Set train.learning_rate = 0.0013, or train.warmup_epochs = 5.");
         let low = advice(15, |config| (config.train.learning_rate, config.train.epochs) = (1e-5, 20));
         assert_eq!(low, "Set train.learning_rate = 3e-5, or train longer: train.epochs = 40.");
+    }
+
+    #[test]
+    fn no_rate_is_proposed_at_which_runs_are_unsteady_already() {
+        let slow = |config: &mut RunConfig| (config.train.learning_rate, config.train.epochs) = (1e-5, 20);
+        assert!(advice_where(Some(1e-3), 15, slow).contains("learning_rate = 3e-5"));
+        assert_eq!(advice_where(Some(2e-5), 15, slow), "Train longer: train.epochs = 40.");
     }
 }

@@ -140,12 +140,15 @@ pub fn diagnose(
         found.extend(of_split);
         for finding in &mut found {
             finding.run = Some(run.name.clone());
-            advice::fit(sweep, run, finding);
         }
         found.sort_by_key(|finding| finding.rule.number);
         found
     };
-    let found: Vec<Vec<Finding>> = sweep.runs.par_iter().zip(evidence).zip(of_splits).map(of_run).collect();
+    let mut found: Vec<Vec<Finding>> = sweep.runs.par_iter().zip(evidence).zip(of_splits).map(of_run).collect();
+    let unsteady = advice::unsteady_rate(sweep, &found);
+    for (run, findings) in sweep.runs.iter().zip(&mut found) {
+        findings.iter_mut().for_each(|finding| advice::fit(sweep, run, unsteady, finding));
+    }
     findings.extend(found.into_iter().flatten());
     (findings, balances)
 }
