@@ -81,6 +81,25 @@ fn a_duplicate_cell_ends_with_2() {
 }
 
 #[test]
+fn a_file_in_the_place_of_a_folder_and_a_pattern_that_fits_nothing_end_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    small_sweep(folder);
+    fs::write(folder.join("taken"), "").unwrap();
+    let output = call(folder, &["run", "sweep.toml", "--results", "taken"]);
+    expect_code(&output, 2);
+    assert!(said(&output).contains("name another folder by --results"), "{}", said(&output));
+    let output = call(folder, &["plan", "sweep.toml", "data.image_name=\"{stem}_ch00\""]);
+    expect_code(&output, 2);
+    assert!(
+        said(&output).contains("fits data.image_name") && said(&output).contains(" {stem} is"),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(said(&output).trim().lines().count(), 1, "the masks are not told of one by one: {}", said(&output));
+}
+
+#[test]
 fn every_bad_file_of_the_data_is_named_and_nothing_is_trained() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -94,7 +94,12 @@ impl From<SlurmError> for Refusal {
 
 impl From<LockError> for Refusal {
     fn from(error: LockError) -> Self {
-        Self { code: STOPPED, text: format!("error: {error}") }
+        match error {
+            LockError::Store(error) => error.into(),
+            LockError::Held { .. } | LockError::Unknown { .. } => {
+                Self { code: STOPPED, text: format!("error: {error}") }
+            }
+        }
     }
 }
 

@@ -124,7 +124,7 @@ causes! {
     /// A folder without a single image.
     NoImages: "the folder holds no PNG, TIFF, JPEG or BMP file" => "correct data.images",
     /// Images of which the patterns leave none.
-    NoneFits(usize): "none of its {0} images fits data.image_name, or all of them fit data.mask_name too" => "correct data.image_name and data.mask_name, in which {{stem}} is what an image and its mask share",
+    NoneFits(usize): "none of its {0} images fits data.image_name, or all of them fit data.mask_name too" => "correct data.image_name and data.mask_name, in which {stem} is what an image and its mask share",
     /// The system refuses to open or read it.
     Unreadable(String): "cannot be read ({0})" => "check that it exists and that you may read it",
     /// A folder, pipe or device with an image's name.
