@@ -22,6 +22,15 @@ use sweepscope::{
     worker::{self, Device, Outcome},
 };
 
+/// A folder with so many images, and the settings of runs on them.
+fn with_images(images: usize) -> (tempfile::TempDir, RunConfig) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    synth::write(&data, synth::Options { images, ..synth::Options::default() }).unwrap();
+    let config = settings(&data);
+    (folder, config)
+}
+
 /// Settings of a run of a second: 5 epochs with dropout, augmentation, a schedule and two levels.
 fn settings(data: &Path) -> RunConfig {
     let class = |name: &str| ClassSpec { name: name.into(), value: None, color: None };
@@ -98,10 +107,7 @@ fn assert_same(found: &BTreeMap<String, Vec<u8>>, expected: &BTreeMap<String, Ve
 
 #[test]
 fn threads_and_interruptions_change_no_byte() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    synth::write(&data, synth::Options { images: 24, ..synth::Options::default() }).unwrap();
-    let config = settings(&data);
+    let (folder, config) = with_images(24);
     let alone = prepare(&folder.path().join("alone"), &config);
     assert_eq!(run(&alone, 1, usize::MAX), Outcome::Completed);
     let expected = contents(&alone);
@@ -147,10 +153,7 @@ fn threads_and_interruptions_change_no_byte() {
 
 #[test]
 fn sparse_checkpoints_and_early_stopping_end_with_the_best_and_the_last_epoch() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    synth::write(&data, synth::Options { images: 24, ..synth::Options::default() }).unwrap();
-    let mut config = settings(&data);
+    let (folder, mut config) = with_images(24);
     config.train.epochs = 30;
     config.train.checkpoint_every = 4;
     // Hardly any gain counts, so that it ends early.
@@ -179,10 +182,7 @@ fn sparse_checkpoints_and_early_stopping_end_with_the_best_and_the_last_epoch() 
 
 #[test]
 fn panels_are_ranked_by_the_weights_that_they_show() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    synth::write(&data, synth::Options { images: 24, ..synth::Options::default() }).unwrap();
-    let mut config = settings(&data);
+    let (folder, mut config) = with_images(24);
     // A figure and a rate at which the best epoch is not the last.
     config.monitor = "val_dice_coef".parse().unwrap();
     config.train.learning_rate = 0.1;
@@ -231,10 +231,7 @@ fn crops_train_and_windows_evaluate_at_the_images_own_size() {
 
 #[test]
 fn an_export_starts_another_run_and_frozen_layers_stay_as_they_are() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    synth::write(&data, synth::Options { images: 24, ..synth::Options::default() }).unwrap();
-    let mut config = settings(&data);
+    let (folder, mut config) = with_images(24);
     config.train.epochs = 2;
     let first = prepare(&folder.path().join("first"), &config);
     assert_eq!(run(&first, 2, usize::MAX), Outcome::Completed);
@@ -267,10 +264,7 @@ fn an_export_starts_another_run_and_frozen_layers_stay_as_they_are() {
 
 #[test]
 fn batches_of_three_and_one_accumulated_move_the_weights_as_one_of_four() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    synth::write(&data, synth::Options { images: 8, ..synth::Options::default() }).unwrap();
-    let mut config = settings(&data);
+    let (folder, mut config) = with_images(8);
     config.split.fractions = Fractions { train: 0.5, val: 0.5, test: 0.0 };
     (config.model.norm, config.model.dropout, config.loss.kind) = (Norm::Group, 0.0, LossKind::Ce);
     (config.train.optimizer, config.train.gradient_clip, config.train.epochs) = (Optimizer::Sgd, 0.0, 1);
@@ -299,10 +293,7 @@ fn epoch_of(line: &str) -> String {
 
 #[test]
 fn what_cannot_be_trained_is_refused_with_every_reason() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    synth::write(&data, synth::Options { images: 24, ..synth::Options::default() }).unwrap();
-    let mut config = settings(&data);
+    let (folder, mut config) = with_images(24);
     config.model.depth = 5;
     config.data.input_size = InputSize([40, 32]);
     config.loss.class_weights = ClassWeights::Given(vec![1.0, 2.0]);
@@ -327,10 +318,7 @@ fn a_gpu_that_can_no_longer_be_used_is_said_and_may_be_tried_again() {
 
 #[test]
 fn a_loss_that_is_not_finite_ends_the_run_and_says_where() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    synth::write(&data, synth::Options { images: 24, ..synth::Options::default() }).unwrap();
-    let mut config = settings(&data);
+    let (folder, mut config) = with_images(24);
     config.train.learning_rate = 1e38;
     config.train.gradient_clip = 0.0;
     config.train.warmup_epochs = 0;
