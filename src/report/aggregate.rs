@@ -147,12 +147,6 @@ impl Run {
         serde_json::to_value(value).ok().map(|value| axis_text(&value))
     }
 
-    /// The group of each image that has one, by image name.
-    pub fn groups(&self) -> BTreeMap<&str, &str> {
-        let grouped = self.split.iter().filter(|row| !row.group.is_empty());
-        grouped.map(|row| (row.image.as_str(), row.group.as_str())).collect()
-    }
-
     /// The figures of `split` at `epoch`.
     pub fn row(&self, split: Split, epoch: usize) -> Option<&EpochRow> {
         let rows = self.epochs.get(&split)?;

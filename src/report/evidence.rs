@@ -48,8 +48,7 @@ impl<'a> Evidence<'a> {
         let best = run.best_epoch(sweep.monitor).or_else(last)?;
         let val = images(sweep, run, best, Split::Val);
         let train = images(sweep, run, best, Split::Train);
-        let (drawn, items) = drawn(run, &val);
-        let mut estimates = bootstrap(sweep, run, &items);
+        let (drawn, mut estimates) = estimates(sweep, run, &val);
         let macro_dice = estimates.pop().flatten();
         Some(Self { run, best, macro_dice, class_dice: estimates, drawn, val, train })
     }
@@ -120,28 +119,52 @@ fn images<'a>(sweep: &Sweep, run: &'a Run, epoch: usize, split: Split) -> Vec<(&
     rows
 }
 
-/// The counts of what is drawn: of each group where there are ten or more, else of each image.
-fn drawn(run: &Run, images: &[(&str, Vec<Counts>)]) -> (Drawn, Vec<Vec<Counts>>) {
+/// The places of images that belong together, in the order of their first; an image without a group is its own.
+pub fn by_group<'a>(run: &'a Run, images: impl Iterator<Item = &'a str>) -> Vec<Vec<usize>> {
+    let grouped = run.split.iter().filter(|row| !row.group.is_empty());
+    let groups: BTreeMap<&str, &str> = grouped.map(|row| (row.image.as_str(), row.group.as_str())).collect();
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut blocks: Vec<Vec<usize>> = Vec::new();
+    for (image, name) in images.enumerate() {
+        let group = groups.get(name).copied().unwrap_or(name);
+        let place = *places.entry(group).or_insert_with(|| {
+            blocks.push(Vec::new());
+            blocks.len() - 1
+        });
+        blocks[place].push(image);
+    }
+    blocks
+}
+
+/// The counts of several images together, class by class.
+pub fn total<'a>(sweep: &Sweep, images: impl Iterator<Item = &'a Vec<Counts>>) -> Vec<Counts> {
+    let mut total = vec![Counts::default(); sweep.classes.len()];
+    for counts in images {
+        total.iter_mut().zip(counts).for_each(|(total, counts)| *total += *counts);
+    }
+    total
+}
+
+/// Intervals of each class's Dice, then of the macro Dice, over groups where there are ten or more, else over images.
+fn estimates(sweep: &Sweep, run: &Run, images: &[(&str, Vec<Counts>)]) -> (Drawn, Vec<Option<Estimate>>) {
     const ENOUGH: usize = 10;
-    let groups = run.groups();
-    let mut sums: BTreeMap<&str, Vec<Counts>> = BTreeMap::new();
-    for (name, counts) in images {
-        let sum = sums
-            .entry(groups.get(name).copied().unwrap_or(name))
-            .or_insert_with(|| vec![Counts::default(); counts.len()]);
-        sum.iter_mut().zip(counts).for_each(|(sum, counts)| *sum += *counts);
+    let groups = by_group(run, images.iter().map(|(name, _)| *name));
+    let drawn = match groups.len() {
+        count if count == images.len() => Drawn::Images,
+        count @ ENOUGH.. => Drawn::Groups(count),
+        count => Drawn::ImagesOfGroups(count),
+    };
+    if !matches!(drawn, Drawn::Groups(_)) {
+        let items: Vec<&[Counts]> = images.iter().map(|(_, counts)| counts.as_slice()).collect();
+        return (drawn, bootstrap(sweep, run, &items));
     }
-    let count = sums.len();
-    let of_images = || images.iter().map(|(_, counts)| counts.clone()).collect();
-    match count {
-        _ if count == images.len() => (Drawn::Images, of_images()),
-        ENOUGH.. => (Drawn::Groups(count), sums.into_values().collect()),
-        _ => (Drawn::ImagesOfGroups(count), of_images()),
-    }
+    let sums: Vec<Vec<Counts>> =
+        groups.iter().map(|group| total(sweep, group.iter().map(|&image| &images[image].1))).collect();
+    (drawn, bootstrap(sweep, run, &sums.iter().map(Vec::as_slice).collect::<Vec<_>>()))
 }
 
 /// Estimates of each class's Dice, then of the macro Dice. Classes without support in a draw are left out of it.
-fn bootstrap(sweep: &Sweep, run: &Run, items: &[Vec<Counts>]) -> Vec<Option<Estimate>> {
+fn bootstrap(sweep: &Sweep, run: &Run, items: &[&[Counts]]) -> Vec<Option<Estimate>> {
     let classes = sweep.classes.len();
     let is_background: Vec<bool> = sweep.classes.iter().map(|class| sweep.is_background(class)).collect();
     let identity = run.file.as_ref().map_or(0, |file| file.id.0.as_u128());

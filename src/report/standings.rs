@@ -163,7 +163,9 @@ pub fn are_measured_alike(a: &Run, b: &Run) -> bool {
     fn val(run: &Run) -> impl Iterator<Item = &str> {
         run.split.iter().filter(|row| row.split == Split::Val).map(|row| row.image.as_str())
     }
-    let kept = |run: &Run| run.file.as_ref().map(|file| file.config.data.keep.clone());
+    fn kept(run: &Run) -> Option<&[String]> {
+        run.file.as_ref().map(|file| file.config.data.keep.as_slice())
+    }
     let is_known = |run: &Run| !run.split.is_empty();
     kept(a) == kept(b) && (!is_known(a) || !is_known(b) || val(a).eq(val(b)))
 }

@@ -110,11 +110,7 @@ pub fn batch_dependent(sweep: &Sweep, evidence: &Evidence<'_>) -> Vec<Finding> {
     const GAP: f64 = 0.005;
     let Some(batch) = evidence.run.file.as_ref().map(|file| file.config.train.batch_size) else { return vec![] };
     let sum = |images: &[(&str, Vec<Counts>)]| {
-        let mut total = vec![Counts::default(); sweep.classes.len()];
-        for (_, counts) in images {
-            total.iter_mut().zip(counts).for_each(|(total, counts)| *total += *counts);
-        }
-        evidence::macro_dice(sweep, &total)
+        evidence::macro_dice(sweep, &evidence::total(sweep, images.iter().map(|(_, counts)| counts)))
     };
     let batches: Vec<f64> = evidence.val.chunks(batch.max(1)).filter_map(sum).collect();
     let Some((whole, batches)) = sum(&evidence.val).zip(statistics::mean(&batches)) else { return vec![] };

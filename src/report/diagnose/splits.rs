@@ -8,7 +8,12 @@ use rayon::prelude::*;
 use super::{Finding, Severity};
 use crate::{
     domain::{Counts, SplitStrategy, seed},
-    report::{aggregate::Sweep, evidence::Evidence, standings::split_of, words},
+    report::{
+        aggregate::Sweep,
+        evidence::{Evidence, by_group},
+        standings::split_of,
+        words,
+    },
     statistics,
 };
 
@@ -67,7 +72,7 @@ fn balance(sweep: &Sweep, evidence: &Evidence<'_>) -> Balance {
     let val = evidence.val.len();
     let order: Vec<usize> = (0..images.len()).collect();
     let observed = Dealt::of(sweep, &images, &order, val);
-    let blocks = blocks(evidence);
+    let blocks = by_group(evidence.run, evidence.val.iter().chain(&evidence.train).map(|(name, _)| *name));
     let grouped = blocks.len() < images.len();
     let in_val = blocks.iter().filter(|block| block.iter().any(|&image| image < val)).count();
     let groups = blocks.len();
@@ -98,22 +103,6 @@ fn balance(sweep: &Sweep, evidence: &Evidence<'_>) -> Balance {
     let closer = by_group.iter().filter(|dealt| dealt.distances[0] < observed.distances[0]).count();
     let percentile = 100.0 * closer as f64 / by_group.len() as f64;
     Balance { split, strategy, percentile, classes: (0..sweep.classes.len()).map(class).collect(), findings }
-}
-
-/// The images that are dealt together: a group each, in the order of val, then train.
-fn blocks(evidence: &Evidence<'_>) -> Vec<Vec<usize>> {
-    let groups = evidence.run.groups();
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut blocks: Vec<Vec<usize>> = Vec::new();
-    for (image, (name, _)) in evidence.val.iter().chain(&evidence.train).enumerate() {
-        let group = groups.get(name).unwrap_or(name);
-        let place = *places.entry(group).or_insert_with(|| {
-            blocks.push(Vec::new());
-            blocks.len() - 1
-        });
-        blocks[place].push(image);
-    }
-    blocks
 }
 
 /// Deals the blocks at random; val takes whole blocks until it has as many images as it had.
